@@ -1,0 +1,67 @@
+"""Checks of arguments, shared by all modules: each error names the argument, what it was, what was expected."""
+
+import operator
+
+import numpy as np
+
+
+def check_floating(function, **arrays):
+    """Raise TypeError unless every array that is not None is an ndarray of one floating-point dtype.
+
+    Complex numbers pass beside real ones: the complex-step oracle needs them.
+    """
+    dtypes = {}
+    for name, a in arrays.items():
+        if a is None:
+            continue
+        if not isinstance(a, np.ndarray | np.generic):
+            raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray")
+        if a.dtype.kind not in "fc":
+            raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected floating point")
+        dtypes[name] = a.dtype
+    if len(set(dtypes.values())) > 1 and not any(d.kind == "c" for d in dtypes.values()):
+        given = ", ".join(f"{name} {d}" for name, d in dtypes.items())
+        raise TypeError(f"{function}: the dtypes differ: {given} (expected one for all)")
+
+
+def check_integers(function, **arrays):
+    """Raise TypeError unless every array that is not None is an ndarray of integers."""
+    for name, a in arrays.items():
+        if a is not None and not isinstance(a, np.ndarray | np.generic):
+            raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray of integers")
+        if a is not None and a.dtype.kind not in "iu":
+            raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected integers")
+
+
+def check_shape(function, name, a, expected, meaning=""):
+    """Raise ValueError unless `a` has the shape `expected`, in which None stands for any size."""
+    if len(a.shape) != len(expected) or any(e is not None and e != n for n, e in zip(a.shape, expected, strict=True)):
+        sizes = ", ".join("any" if e is None else str(e) for e in expected)
+        wanted = f"({sizes}{',' if len(expected) == 1 else ''})"
+        raise ValueError(f"{function}: {name} has shape {tuple(a.shape)}, expected {wanted}{meaning and f' {meaning}'}")
+
+
+def check_axis(function, axis, ndim):
+    """`axis` as a number from 0 to ndim - 1. Raises TypeError for another kind, ValueError outside the range."""
+    try:
+        number = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{function}: axis is {axis!r}, expected an integer") from None
+    size = max(ndim, 1)  # torch lets a 0-d array have the axes 0 and -1
+    if not -size <= number < size:
+        raise ValueError(f"{function}: axis is {axis}, expected -{size} to {size - 1} for {ndim} dimensions")
+    return number % size
+
+
+def per_axis(function, name, value, n, least=0):
+    """An int, or a sequence of one or `n` ints, as a tuple of `n`. Raises TypeError or ValueError below `least`."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    try:
+        values = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(f"{function}: {name} is {value!r}, expected an integer or a tuple of {n}") from None
+    if len(values) not in (1, n):
+        raise ValueError(f"{function}: {name} is {value!r}, expected an integer or a tuple of {n}")
+    if min(values) < least:
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {least}")
+    return values * n if len(values) == 1 else values

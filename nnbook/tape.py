@@ -1,0 +1,157 @@
+"""Reverse-mode automatic differentiation: a tape of vector-Jacobian products.
+
+A *primitive* is a NumPy function with its derived vector-Jacobian product (vjp) beside it. Called on
+bare arrays it is only that function. Called on a `Tensor` it also writes a `Node` on the tape: which
+rule, which arguments, which result. The backward pass walks the nodes from last to first and calls each
+rule once with the sum of all gradients that arrived at its output.
+
+Derived in chapter 2.
+"""
+
+import functools
+import inspect
+import itertools
+
+import numpy as np
+
+_clock = itertools.count()  # nodes are numbered as they are made, so every parent is older
+
+
+class Node:
+    """One call of a primitive: its rule, its plain arguments, its result, and where Tensors stood."""
+
+    __slots__ = ("age", "args", "parents", "rule", "y")
+
+    def __init__(self, rule, args, y, parents):
+        self.rule, self.args, self.y, self.parents = rule, args, y, parents
+        self.age = next(_clock)
+
+    def pull(self, dy):
+        """The gradients of the parents, in their order, from `dy`, the gradient of the result."""
+        grads = self.rule(dy, self.y, *self.args)
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        for tensor, i, j in self.parents:
+            g = grads[i] if i < len(grads) else None
+            yield tensor, g if j is None or g is None else g[j]
+
+
+class Tensor:
+    """An array whose history is written down. Made by `vjp`, `grad` and `value_and_grad`."""
+
+    __slots__ = ("index", "node", "value")
+    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor.__radd__
+
+    def __init__(self, value, node=None, index=None):
+        self.value, self.node, self.index = value, node, index
+
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("a Tensor cannot become an ndarray: NumPy would lose its gradient "
+                        "(call the nnbook function, or take tensor.value to leave the tape)")
+
+    def __array_function__(self, func, types, args, kwargs):
+        raise TypeError(f"np.{func.__name__} got a Tensor and would lose its gradient; "
+                        f"call nnbook's own primitive, for example nnbook.{func.__name__}")
+
+    def __bool__(self):
+        return bool(self.value)
+
+    def __len__(self):
+        return len(self.value)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self):
+        return f"Tensor({self.value!r})"
+
+
+def _find_tensors(args):
+    """(tensor, i, j) for each Tensor: args[i] itself (j None) or args[i][j] in a list or tuple."""
+    found = []
+    for i, a in enumerate(args):
+        if isinstance(a, Tensor):
+            found.append((a, i, None))
+        elif isinstance(a, list | tuple):
+            found += [(b, i, j) for j, b in enumerate(a) if isinstance(b, Tensor)]
+    return found
+
+
+def plain(a):
+    """The argument with its Tensors replaced by their arrays."""
+    if isinstance(a, Tensor):
+        return a.value
+    if isinstance(a, list | tuple) and any(isinstance(b, Tensor) for b in a):
+        return type(a)(plain(b) for b in a)
+    return a
+
+
+def primitive(f):
+    """Let the NumPy function `f` accept Tensors; give its rule with `@f.defvjp` right beneath it.
+
+    The rule has the signature `rule(dy, y, *arguments of f)` and returns the gradients of the arguments
+    in their order: one array, or a tuple with None for what has no gradient. Where `f` returns a tuple,
+    `y` and `dy` are tuples too, with None in `dy` for a result that nobody used. The rule stays reachable
+    as `f.vjp`.
+    """
+    signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
+
+    @functools.wraps(f)
+    def wrapper(*args, **kwargs):
+        parents = _find_tensors(args)
+        if not parents and (not kwargs or not _find_tensors(kwargs.values())):
+            return f(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        args = tuple(bound.arguments.values())
+        parents, args = _find_tensors(args), tuple(map(plain, args))
+        y = f(*args)
+        if wrapper.vjp is None:
+            raise TypeError(f"{f.__name__} has no gradient (no rule was given with @{f.__name__}.defvjp)")
+        node = Node(wrapper.vjp, args, y, parents)
+        if isinstance(y, tuple):
+            return tuple(Tensor(np.asarray(part), node, k) for k, part in enumerate(y))
+        return Tensor(np.asarray(y), node)
+
+    def defvjp(rule):
+        wrapper.vjp = rule
+        return rule
+
+    wrapper.vjp, wrapper.defvjp = None, defvjp
+    return wrapper
+
+
+def _nodes_youngest_first(node):
+    seen, stack = {node}, [node]
+    while stack:
+        for tensor, _, _ in stack.pop().parents:
+            if tensor.node is not None and tensor.node not in seen:
+                seen.add(tensor.node)
+                stack.append(tensor.node)
+    return sorted(seen, key=lambda n: -n.age)
+
+
+def backward(y, dy, leaves):
+    """The gradient of each leaf. Iterative: a chain of any length works. Nothing is added in place."""
+    arrived = {}  # (node, index) or leaf Tensor -> the sum of the gradients that reached it
+
+    def arrive(tensor, g):
+        key = tensor if tensor.node is None else (tensor.node, tensor.index)
+        arrived[key] = arrived[key] + g if key in arrived else g
+
+    arrive(y, dy)
+    for node in _nodes_youngest_first(y.node) if y.node is not None else ():
+        if isinstance(node.y, tuple):
+            dy = tuple(arrived.pop((node, k), None) for k in range(len(node.y)))
+            reached = any(g is not None for g in dy)
+        else:
+            dy = arrived.pop((node, None), None)
+            reached = dy is not None
+        for tensor, g in node.pull(dy) if reached else ():
+            if g is not None:
+                arrive(tensor, g)
+    return [arrived.get(leaf, np.zeros_like(leaf.value)) for leaf in leaves]
