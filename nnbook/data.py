@@ -36,8 +36,8 @@ def digits():
 def photographs():
     """Two colour photographs, each (427, 640, 3) in [0, 1]: {"china": a temple, "flower": a dahlia}.
 
-    Source: scikit-learn's sample images, bundled. china.jpg by Kevin Mauricio Pabon, flower.jpg by Darren
-    Darkie; CC BY 2.0.
+    Source: scikit-learn's sample images, bundled. china.jpg by danielbuechele, flower.jpg by vultilion
+    (both on Flickr); CC BY 2.0.
     """
     _need("sklearn", "scikit-learn")
     from sklearn.datasets import load_sample_image
