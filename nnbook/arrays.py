@@ -80,12 +80,14 @@ def neg_vjp(dy, y, x):
 
 @primitive
 def power(x, exponent):
-    """y = x ** exponent, for a number or an array `exponent` that is not tracked."""
+    """y = x ** exponent for a number `exponent`. Raises TypeError for an array: write exp(exponent * log(x))."""
+    if np.ndim(exponent) or isinstance(exponent, np.ndarray):
+        raise TypeError(f"power: exponent is a {type(exponent).__name__}, expected a number")
     return np.power(x, exponent)
 
 @power.defvjp
 def power_vjp(dy, y, x, exponent):
-    return unbroadcast(dy * exponent * np.power(x, np.where(np.equal(exponent, 0), 1, np.subtract(exponent, 1))), x)
+    return dy * (x.dtype.type(exponent) * x ** x.dtype.type(exponent - 1)) if exponent else np.zeros_like(x)
 
 
 @primitive
@@ -98,8 +100,8 @@ def matmul_vjp(dy, y, a, b):
     """da = dy b^T, db = a^T dy; a 1-D argument is a matrix with one row (a) or one column (b)."""
     a2 = a[None, :] if a.ndim == 1 else a
     b2 = b[:, None] if b.ndim == 1 else b
-    dy = np.expand_dims(dy, -2) if a.ndim == 1 else dy
     dy = np.expand_dims(dy, -1) if b.ndim == 1 else dy
+    dy = np.expand_dims(dy, -2) if a.ndim == 1 else dy
     da = unbroadcast(dy @ np.swapaxes(b2, -1, -2), a2)
     db = unbroadcast(np.swapaxes(a2, -1, -2) @ dy, b2)
     return da.reshape(a.shape), db.reshape(b.shape)
