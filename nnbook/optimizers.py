@@ -1,1 +1,149 @@
-__all__ = []
+"""Optimizers on nested dicts of arrays: each step returns new parameters and its own state, changing nothing.
+
+    params, state = adam(params, grads, state, lr=1e-3)
+
+Derived in chapter 4.
+"""
+
+import math
+
+import numpy as np
+
+from .autodiff import tree_map
+
+__all__ = ["adam", "adamw", "clip_grad_norm", "cosine_schedule", "sgd", "warmup_schedule"]
+
+
+def _pick(tree, i):
+    """The i-th entry of every leaf tuple of a tree of results."""
+    return tree_map(lambda leaf: leaf.parts[i], tree)
+
+
+class _Leaf:
+    """Several results for one parameter, kept together so that tree_map sees one leaf."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+
+def _map(f, params, grads, *trees):
+    """Apply `f` to each parameter that has a gradient; the results come back as one tree each."""
+    n = 1 + len(trees)
+
+    def leaf(p, g, *more):
+        return _Leaf(*((p, *more) if g is None else f(p, g, *more)))
+
+    out = tree_map(leaf, params, grads, *trees)
+    return [_pick(out, i) for i in range(n)]
+
+
+def _zeros(params):
+    return tree_map(lambda p: None if p is None else np.zeros_like(p), params)
+
+
+def _check_positive(function, **numbers):
+    for name, number in numbers.items():
+        if not number >= 0:
+            raise ValueError(f"{function}: {name} is {number}, expected at least 0")
+
+
+def sgd(params, grads, state=None, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+    """Stochastic gradient descent with momentum.
+
+        g += weight_decay p;   v = momentum v + (1 - dampening) g;   p -= lr (g + momentum v  if nesterov else v)
+
+    Returns (params, state); the first v is g itself, as in torch. Raises ValueError for negative settings or
+    for nesterov without momentum.
+    Source: chapter 4, equation (sgd); Polyak (1964), Nesterov (1983).
+    """
+    _check_positive("sgd", lr=lr, momentum=momentum, weight_decay=weight_decay)
+    if nesterov and (momentum == 0 or dampening != 0):
+        raise ValueError(f"sgd: nesterov needs momentum > 0 and dampening 0, got {momentum} and {dampening}")
+    first, state = state is None, state or {"velocity": _zeros(params)}
+
+    def step(p, g, v):
+        g = g + weight_decay * p
+        v = g if first else momentum * v + (1 - dampening) * g
+        return p - lr * (g + momentum * v if nesterov else v if momentum else g), v
+
+    params, velocity = _map(step, params, grads, state["velocity"])
+    return params, {"velocity": velocity}
+
+
+def adam(params, grads, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """Adam: a step of about `lr` in every coordinate, whatever the size of its gradients.
+
+        g += weight_decay p;   m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
+        p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+    Returns (params, state). Raises ValueError for settings out of range.
+    Source: chapter 4, equation (adam); Kingma and Ba (2015).
+    """
+    return _adam("adam", params, grads, state, lr, betas, eps, coupled=weight_decay, decoupled=0.0)
+
+
+def adamw(params, grads, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    """Adam with weight decay outside the moments: p *= 1 - lr weight_decay before Adam's step.
+
+    Returns (params, state). Raises ValueError for settings out of range.
+    Source: chapter 4, equation (adamw); Loshchilov and Hutter (2019).
+    """
+    return _adam("adamw", params, grads, state, lr, betas, eps, coupled=0.0, decoupled=weight_decay)
+
+
+def _adam(function, params, grads, state, lr, betas, eps, coupled, decoupled):
+    _check_positive(function, lr=lr, eps=eps, weight_decay=coupled + decoupled)
+    b1, b2 = betas
+    if not (0 <= b1 < 1 and 0 <= b2 < 1):
+        raise ValueError(f"{function}: betas is {betas}, expected two numbers from 0 to 1, 1 excluded")
+    state = state or {"step": 0, "m": _zeros(params), "v": _zeros(params)}
+    t = state["step"] + 1
+
+    def step(p, g, m, v):
+        g = g + coupled * p
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        direction = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+        return p * (1 - lr * decoupled) - lr * direction, m, v
+
+    params, m, v = _map(step, params, grads, state["m"], state["v"])
+    return params, {"step": t, "m": m, "v": v}
+
+
+def clip_grad_norm(grads, max_norm, norm_type=2.0):
+    """Shrink all gradients together until their common norm is at most `max_norm`.
+
+        g <- g min(1, max_norm / (||g|| + 1e-6))
+
+    Returns (grads, the norm before). norm_type may be math.inf. Raises ValueError for a negative max_norm.
+    Source: chapter 8, equation (clip_grad_norm); Pascanu et al. (2013).
+    """
+    _check_positive("clip_grad_norm", max_norm=max_norm)
+    sizes = []
+    tree_map(lambda g: sizes.append(np.linalg.norm(np.ravel(g), norm_type)) if g is not None else None, grads)
+    norm = float(np.linalg.norm(sizes, norm_type)) if sizes else 0.0
+    factor = min(1.0, max_norm / (norm + 1e-6))
+    return tree_map(lambda g: None if g is None else g * factor, grads), norm
+
+
+def warmup_schedule(step, warmup_steps):
+    """A factor for the learning rate that rises in a straight line from 1 / warmup_steps to 1.
+
+        f = min(1, (step + 1) / warmup_steps),  step = 0, 1, 2, ...
+
+    Source: chapter 4, equation (warmup_schedule).
+    """
+    return min(1.0, (step + 1) / max(warmup_steps, 1))
+
+
+def cosine_schedule(step, total_steps, warmup_steps=0, minimum=0.0):
+    """Warm-up, then half a cosine wave down to `minimum`.
+
+        f = minimum + (1 - minimum) (1 + cos(pi s)) / 2,  s = (step - warmup) / (total - warmup)
+
+    Source: chapter 4, equation (cosine_schedule); Loshchilov and Hutter (2017).
+    """
+    if step < warmup_steps:
+        return warmup_schedule(step, warmup_steps)
+    s = min(1.0, (step - warmup_steps) / max(total_steps - warmup_steps, 1))
+    return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * s))
