@@ -144,7 +144,8 @@ def hardswish(x):
     Source: chapter 3, equation (hardswish); Howard et al. (2019).
     """
     check_floating("hardswish", x=x)
-    return x * np.clip(x + 3, 0, 6) / 6
+    with np.errstate(invalid="ignore"):
+        return x * np.clip(x + 3, 0, 6) / 6
 
 @hardswish.defvjp
 def hardswish_vjp(dy, y, x):
@@ -442,7 +443,7 @@ def softmax(x, axis=-1):
     axis = check_axis("softmax", axis, x.ndim)
     if x.ndim == 0:
         return softmax(x[None], 0)[0]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         e = np.exp(_shifted(x, axis))
         return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -461,7 +462,7 @@ def softmin(x, axis=-1):
     Raises TypeError unless x is floating point, ValueError where x has no such axis.
     Source: chapter 3, equation (softmin).
     """
-    check_floating("softmin", x=x)
+    check_floating("softmin", x=plain(x))
     return softmax(neg(x), axis)
 
 
@@ -479,7 +480,7 @@ def log_softmax(x, axis=-1):
     axis = check_axis("log_softmax", axis, x.ndim)
     if x.ndim == 0:
         return log_softmax(x[None], 0)[0]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         s = _shifted(x, axis)
         return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
 
@@ -503,7 +504,7 @@ def logsumexp(x, axis, keepdims=False):
     axis = check_axis("logsumexp", axis, x.ndim)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         y = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
     return y if keepdims else np.squeeze(y, axis)
 

@@ -114,7 +114,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     input (N, V), target (N) of integers  ->  loss ()
     `input` holds scores, also (V,) or (N, V, d1, ...); `target` holds classes, without the axis V, or
     probabilities, of the shape of `input`: then l_n = - sum_v weight_v target_nv ln softmax(input_n)_v and the
-    mean divides by N. Targets equal to `ignore_index` count nowhere. `label_smoothing` in [0, 1] replaces a
+    mean is over all places. Targets equal to `ignore_index` count nowhere. `label_smoothing` in [0, 1] replaces a
     target by that share of the uniform distribution. Raises ValueError for shapes that do not fit, classes
     out of range, an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (cross_entropy).
@@ -130,9 +130,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     if target.shape == input.shape and target.dtype.kind == "f":
         check_floating("cross_entropy", input=plain(input), target=plain(target))
         soft = target * (1 - label_smoothing) + label_smoothing / V
-        loss = -sum(soft * _along(weight, logp, axis) * logp, axis)
-        return sum(loss) / (loss.size / (input.size // V or 1) * (input.shape[0] if input.ndim > 1 else 1)) \
-            if reduction == "mean" else _reduce(loss, reduction)
+        return _reduce(-sum(soft * _along(weight, logp, axis) * logp, axis), reduction)
     hard = nll_loss(logp, target, weight, ignore_index, "none")
     kept = target != ignore_index
     smooth = -sum(_along(weight, logp, axis) * logp, axis) / V * kept if label_smoothing else None

@@ -95,7 +95,8 @@ def primitive(f):
 
     The rule has the signature `rule(dy, y, *arguments of f)` and returns the gradients of the arguments
     in their order: one array, or a tuple with None for what has no gradient. Where `f` returns a tuple,
-    `y` and `dy` are tuples too, with None in `dy` for a result that nobody used. The rule stays reachable
+    `y` and `dy` are tuples too, with None in `dy` for a result that nobody used; a part that is not an array
+    (a list of what the backward pass needs) is handed on as it is. The rule stays reachable
     as `f.vjp`.
     """
     signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
@@ -114,7 +115,8 @@ def primitive(f):
             raise TypeError(f"{f.__name__} has no gradient (no rule was given with @{f.__name__}.defvjp)")
         node = Node(wrapper.vjp, args, y, parents)
         if isinstance(y, tuple):
-            return tuple(Tensor(np.asarray(part), node, k) for k, part in enumerate(y))
+            return tuple(Tensor(part, node, k) if isinstance(part, np.ndarray | np.generic) else part
+                         for k, part in enumerate(y))
         return Tensor(np.asarray(y), node)
 
     def defvjp(rule):

@@ -54,10 +54,10 @@ def shape(letters, sizes):
 def check_result(name, got, letters, sizes):
     """Compare a result with the right side; a free letter takes the size that it meets first."""
     free = [x for x in letters if x != "..." and x not in sizes and re.fullmatch(r"[A-Za-z]\w*", x)]
-    at = {i: x for i, x in enumerate(letters)}
+    at = dict(enumerate(letters))
     offset = len(LEADING) - 1 if "..." in letters else 0
     for letter in free:
         i = next(i for i in at if at[i] == letter)
         dots = "..." in letters[:i]
         sizes[letter] = np.shape(got)[i + (offset if dots else 0)]
-    assert np.shape(got) == shape(letters, sizes), f"{name}: shape {np.shape(got)}, the docstring says {letters} {sizes}"
+    assert np.shape(got) == shape(letters, sizes), f"{name}: {np.shape(got)}, the docstring says {letters} {sizes}"
