@@ -37,7 +37,7 @@ book: $(STAMP)  ## build the book: book/_build/html/index.html
 
 test: book  ## everything: package, notebooks, exercises, built pages
 	@echo "== testing the package, the notebooks and the built pages"
-	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 tests $(CHAPTERS) $(EXERCISES)
+	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg tests $(CHAPTERS) $(EXERCISES)
 ifeq ($(BROWSER),)
 	@echo; echo "!! THE PAGE TESTS DID NOT RUN: no Chromium on this machine."
 	@echo "!! Install your system's package chromium and run make test again."
@@ -59,8 +59,8 @@ lab: $(STAMP)  ## read, run and solve in JupyterLab; your answers live in work/ 
 bench: $(STAMP)  ## nnbook and torch side by side, in one process
 	@env -u OPENBLAS_CORETYPE -u ATEN_CPU_CAPABILITY $(BIN)/python benchmarks/against_torch.py
 
-figures: $(STAMP)  ## draw the figures of the front page anew
-	@$(BIN)/python book/make_figures.py
+figures: $(STAMP)  ## draw the front figure, the equation index and the index of the README anew
+	@$(BIN)/python book/make_figures.py && $(BIN)/python book/make_index.py
 
 lint: $(STAMP)  ## ruff over modules and notebooks
 	@$(BIN)/ruff check

@@ -8,7 +8,7 @@ import numpy as np
 
 from .activations import _log1p_exp, _sigmoid, log_softmax
 from .arrays import abs, clip, exp, log, mean, sum, where
-from .checks import check_floating, check_integers
+from .checks import check_floating, check_integers, check_shape
 from .tape import plain, primitive
 
 __all__ = [
@@ -42,49 +42,61 @@ def _reduce(loss, reduction):
 # --- distances --------------------------------------------------------------------------------------
 
 
-def mse_loss(input, target, reduction="mean"):
+def mse_loss(input, target, reduction="mean", weight=None):
     """Mean squared error.
 
         L = mean_i (input_i - target_i)^2
 
     input (N, D), target (N, D)  ->  loss ()
-    Raises ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
+    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (mse_loss).
     """
-    _check("mse_loss", input, target, reduction)
+    _check("mse_loss", input, target, reduction, weight=weight)
     difference = input - target
-    return _reduce(difference * difference, reduction)
+    return _weighted_mean("mse_loss", difference * difference, weight, reduction)
 
 
-def l1_loss(input, target, reduction="mean"):
+def l1_loss(input, target, reduction="mean", weight=None):
     """Mean absolute error.
 
         L = mean_i |input_i - target_i|
 
     input (N, D), target (N, D)  ->  loss ()
-    Raises ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
+    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (l1_loss).
     """
-    _check("l1_loss", input, target, reduction)
-    return _reduce(abs(input - target), reduction)
+    _check("l1_loss", input, target, reduction, weight=weight)
+    return _weighted_mean("l1_loss", abs(input - target), weight, reduction)
 
 
-def huber_loss(input, target, reduction="mean", delta=1.0):
+def _weighted_mean(function, loss, weight, reduction):
+    if weight is None:
+        return _reduce(loss, reduction)
+    check_shape(function, "weight", weight, loss.shape, "(the shape of input)")
+    return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Squared near zero, linear far away, so that an outlier pulls no harder than `delta`.
 
         l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere, with d = input_i - target_i
 
     input (N, D), target (N, D)  ->  loss ()
-    Raises ValueError unless delta > 0, where the shapes differ or for an unknown reduction, TypeError for
+    `weight`, of the shape of input, multiplies each entry. Raises ValueError unless delta > 0, where the shapes differ or for an unknown reduction, TypeError for
     other kinds.
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
-    _check("huber_loss", input, target, reduction)
+    _check("huber_loss", input, target, reduction, weight=weight)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
     d = input - target
     near = clip(d, -delta, delta)  # d where it is small, +-delta beyond: both cases in one line
-    return _reduce(near * (d - 0.5 * near), reduction)
+    loss = near * (d - 0.5 * near)
+    if weight is not None:
+        check_shape("huber_loss", "weight", weight, loss.shape, "(the shape of input)")
+    return _reduce(loss if weight is None else loss * weight, reduction)
 
 
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):

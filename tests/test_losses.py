@@ -27,6 +27,17 @@ def test_distances(name, more, seed, reduction, shape):
                   lambda a, b: getattr(F, name)(a, b, reduction=reduction, **more), (a, b), rng)
 
 
+@given(seed=SEEDS, reduction=REDUCTIONS, name=st.sampled_from(["mse_loss", "l1_loss", "huber_loss"]))
+@grid
+def test_weighted_distances(seed, reduction, name):
+    rng = np.random.default_rng(seed)
+    a, b, w = (*rng.standard_normal((2, 3, 4)), rng.uniform(0.5, 2, (3, 4)))
+    against_torch(lambda a, b, w: getattr(nnbook, name)(a, b, reduction, weight=w),
+                  lambda a, b, w: getattr(F, name)(a, b, reduction=reduction, weight=w), (a, b, w), rng)
+    with pytest.raises(ValueError, match=r"weight has shape \(4,\), expected \(3, 4\)"):
+        getattr(nnbook, name)(a, b, weight=w[0])
+
+
 @given(seed=SEEDS, reduction=REDUCTIONS, shape=st.sampled_from([(7,), (5, 3), (5, 3, 2), (4, 3, 2, 6), (0, 3)]),
        weighted=st.booleans(), ignore=st.booleans(), smoothing=st.sampled_from([0.0, 0.1, 1.0]))
 @settings(max_examples=60, deadline=None)
