@@ -49,8 +49,9 @@ def rule_of(name):
 def equations():
     """The text of book/equations.md."""
     lines = ["# Equation index", "",
-             "Every public function whose chapter is written, from its equation to the line that computes its gradient, the",
-             "tests that hold it, and the exercises that ask for it. The table is made from the package; a test keeps it so.", "",
+             "Every public function whose chapter is written, from its equation to the line that computes its",
+             "gradient, the tests that hold it, and the exercises that ask for it. The table is made from the package;",
+             "a test keeps it so.", "",
              "| function | forward | backward | rule | tests | exercises |", "| --- | --- | --- | --- | --- | --- |"]
     modules = {name: module for name, module, _ in functions()}
     for name, chapter in functions_of_chapters():

@@ -84,8 +84,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
         l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere, with d = input_i - target_i
 
     input (N, D), target (N, D)  ->  loss ()
-    `weight`, of the shape of input, multiplies each entry. Raises ValueError unless delta > 0, where the shapes differ or for an unknown reduction, TypeError for
-    other kinds.
+    `weight`, of the shape of input, multiplies each entry. Raises ValueError unless delta > 0, where the shapes
+    differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
     _check("huber_loss", input, target, reduction, weight=weight)
@@ -144,10 +144,11 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         soft = target * (1 - label_smoothing) + label_smoothing / V
         return _reduce(-sum(soft * _along(weight, logp, axis) * logp, axis), reduction)
     hard = nll_loss(logp, target, weight, ignore_index, "none")
-    kept = target != ignore_index
-    smooth = -sum(_along(weight, logp, axis) * logp, axis) / V * kept if label_smoothing else None
-    loss = hard if smooth is None else hard * (1 - label_smoothing) + smooth * label_smoothing
-    return _weighted(loss, target, weight, ignore_index, reduction)
+    if label_smoothing:
+        smooth = -sum(_along(weight, logp, axis) * logp, axis) / V
+        smooth = where(target != ignore_index, smooth, np.zeros((), input.dtype))
+        hard = hard * (1 - label_smoothing) + smooth * label_smoothing
+    return _weighted(hard, target, weight, ignore_index, reduction)
 
 
 def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):

@@ -10,8 +10,8 @@ from shapes import arrays, check_result, shape, shape_line, sizes_of
 import nnbook
 
 MODULES = ("activations", "losses", "layers", "optimizers", "convolution", "recurrent", "attention")
-FUNCTIONS = sorted((f for name, f in vars(nnbook).items() if inspect.isfunction(f) and f.__module__.split(".")[-1] in MODULES
-                    and not name.startswith("_")), key=lambda f: f.__name__)
+FUNCTIONS = [f for name, f in sorted(vars(nnbook).items()) if inspect.isfunction(f) and not name.startswith("_")
+             and f.__module__.split(".")[-1] in MODULES]
 # Where sizes obey a rule, or an argument is not an array: what the shape line cannot say.
 SIZES = {"conv2d": {"H": 11, "W": 13}, "conv_transpose2d": {"H": 7, "W": 13}, "fold": {"H": 7, "W": 5, "Kh": 3, "Kw": 2,
          "Ho": 5, "Wo": 4}, "unfold": {"Kh": 3, "Kw": 2, "H": 11, "W": 13}, "multi_head_attention": {"D": 8},
@@ -46,7 +46,8 @@ def arguments(f, left, sizes):
         given |= {"params": nnbook.init_multi_head_attention(sizes["D"], 2, RNG), "num_heads": 2}
     if f is nnbook.additive_attention:
         A = 31
-        given |= {"weight_query": np.ones((A, sizes["D"])), "weight_key": np.ones((A, sizes["E"])), "weight_score": np.ones(A)}
+        given |= {"weight_query": np.ones((A, sizes["D"])), "weight_key": np.ones((A, sizes["E"])),
+                  "weight_score": np.ones(A)}
     return given | MORE.get(f.__name__, {})
 
 
@@ -114,7 +115,6 @@ def test_arguments_have_torchs_names_and_defaults(f):
     wanted = [(("axis" if n == "dim" else n), p.default) for n, p in signature.parameters.items() if n not in dropped]
     got = [(n, p.default) for n, p in inspect.signature(f).parameters.items()]
     for i, ((name, default), (ours, our_default)) in enumerate(zip(wanted, got, strict=False)):
-        assert ours == name or (i == 0 and ours == "x") or ours in ("x1", "x2"), f"argument {i}: {ours}, torch has {name}"
-        if not (f.__name__ in ("glu",) and name == "axis"):
-            assert our_default == default or (our_default is inspect._empty and default is inspect._empty), name
+        assert ours == name or (i == 0 and ours == "x") or ours in ("x1", "x2"), f"{i}: {ours}, torch has {name}"
+        assert our_default == default, name
     assert len(got) >= len(wanted)

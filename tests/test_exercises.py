@@ -24,11 +24,13 @@ def test_source_is_sound(path):
 @pytest.mark.parametrize("path", SOURCES, ids=by_stem)
 def test_starter_is_up_to_date_and_leaks_nothing(path):
     starter = grading.read(path.parent / "starters" / path.name)
-    assert starter == nbformat.reads(nbformat.writes(grading.release(grading.read(path))), as_version=4), "make exercises"
+    fresh = nbformat.reads(nbformat.writes(grading.release(grading.read(path))), as_version=4)
+    assert starter == fresh, "make exercises"
     text = nbformat.writes(starter)
     assert "BEGIN SOLUTION" not in text and "HIDDEN" not in text
     for cell in grading.read(path).cells:
-        if cell.cell_type == "code" and (found := re.search(r"### BEGIN SOLUTION\n(.*?)### END", cell.source, re.DOTALL)):
+        found = re.search(r"### BEGIN SOLUTION\n(.*?)### END", cell.source, re.DOTALL)
+        if cell.cell_type == "code" and found:
             solution = [line.strip() for line in found[1].splitlines() if len(line.strip()) > 25]
             assert not [line for line in solution if line.replace('"', '\\"') in text]
 

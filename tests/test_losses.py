@@ -121,6 +121,15 @@ def test_binary(seed, reduction, weighted, pos, shape):
                   lambda p, t: F.binary_cross_entropy(p, t, tcast(w, p), reduction=reduction), (p, t), rng)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, np.ones(3)])
+def test_cross_entropy_of_nothing_is_nan_with_no_gradient(smoothing, weight):
+    z, t = np.ones((2, 3)), np.full(2, 1)
+    loss, dz = nnbook.value_and_grad(lambda z: nnbook.cross_entropy(z, t, weight, 1, "mean", smoothing))(z)
+    assert np.isnan(loss)
+    np.testing.assert_array_equal(dz, np.zeros((2, 3)))
+
+
 def test_binary_extremes():
     z, t = np.array([1e4, -1e4, 1e4, -1e4]), np.array([0.0, 1.0, 1.0, 0.0])
     against_torch(nnbook.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits, (z, t),
