@@ -52,13 +52,13 @@ def equations():
              "Every public function whose chapter is written, from its equation to the line that computes its",
              "gradient, the tests that hold it, and the exercises that ask for it. The table is made from the package;",
              "a test keeps it so.", "",
-             "| function | forward | backward | rule | tests | exercises |", "| --- | --- | --- | --- | --- | --- |"]
+             "| function | chapter | forward | backward | gradient rule | tests | exercises |", "|" + " --- |" * 7]
     modules = {name: module for name, module, _ in functions()}
     for name, chapter in functions_of_chapters():
         module = modules[name]
         exercise = f"[{module}](../exercises/starters/{module}.ipynb)"
-        lines.append(f"| `{name}` | chapter {chapter}, {{eq}}`eq-{name}` | {{eq}}`eq-{name}-vjp` | "
-                     f"`{rule_of(name)}` in `nnbook/{module}.py` | `tests/test_{module}.py` | {exercise} |")
+        lines.append(f"| `{name}` | {chapter} | {{eq}}`eq-{name}` | {{eq}}`eq-{name}-vjp` | {rule_of(name)} | "
+                     f"test_{module} | {exercise} |")
     return "\n".join(lines) + "\n"
 
 

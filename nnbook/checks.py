@@ -4,15 +4,17 @@ import operator
 
 import numpy as np
 
+OPTIONAL = {"weight", "pos_weight", "bias", "bias_ih", "bias_hh"}  # arguments that may be None
+
 
 def check_floating(function, **arrays):
-    """Raise TypeError unless every array that is not None is an ndarray of one floating-point dtype.
+    """Raise TypeError unless all arrays are ndarrays of one floating-point dtype; only some may be None.
 
     Complex numbers pass beside real ones: the complex-step oracle needs them.
     """
     dtypes = {}
     for name, a in arrays.items():
-        if a is None:
+        if a is None and name in OPTIONAL:
             continue
         if not isinstance(a, np.ndarray | np.generic):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray")

@@ -1,8 +1,9 @@
 """Recurrent networks: one step applied over and over, its gradients sent back through time.
 
-All three kinds share one unrolling. A kind says how large its state is, how one step goes (`step`) and how
-the gradient of one step goes back (`back`); everything else, the projection of all inputs at once, masks,
-layers, directions, is written once. Derived in chapter 8 (rnn) and chapter 9 (lstm, gru).
+All three kinds share one unrolling. A kind says how large its state is, how one step
+goes (`step`) and how the gradient of one step goes back (`back`); everything else, the
+projection of all inputs at once, masks, layers, directions, is written once. Derived in
+chapter 8 (rnn) and chapter 9 (lstm, gru).
 """
 
 import numpy as np
@@ -82,58 +83,70 @@ STEP = {"rnn_tanh": (_rnn_tanh_step, _rnn_tanh_back), "rnn_relu": (_rnn_relu_ste
 # --- all steps of one layer in one direction --------------------------------------------------------
 
 
+def _choose(alive, new, old):
+    """The new state where a sequence still lasts, the old one where it has ended."""
+    return tuple(np.where(alive, n, o) for n, o in zip(new, old, strict=True))
+
+
 @primitive
 def unroll(kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh, alive):
     """Apply one step T times; the primitive under rnn, lstm, gru and their cells.
 
         state_t = step(W_ih x_t + b_ih, W_hh h_{t-1} + b_hh, state_{t-1}),  t = 1 ... T
 
-    x (N, T, I), `state` a tuple of arrays (N, H), alive (N, T, 1) of booleans or None: where it is False the
-    state stays as it was. Returns the states at all times 0 ... T, one array (T + 1, N, H) for each part of
-    the state, and the list of what the steps saved.
+    x (N, T, I), `state` a tuple of arrays (N, H), alive (N, T, 1) of booleans or None:
+    where it is False the state stays as it was. Returns the states at all times 0 ...
+    T, one array (T + 1, N, H) for each part of the state, and the list of what the
+    steps saved.
     """
     step, _ = STEP[kind]
     N, T, _ = x.shape
-    projected = x.reshape(N * T, x.shape[-1]) @ weight_ih.T  # all time steps at once
-    projected = (projected if bias_ih is None else projected + bias_ih).reshape(N, T, weight_ih.shape[0])
+    a = x.reshape(N * T, x.shape[-1]) @ weight_ih.T  # all time steps at once
+    a = (a if bias_ih is None else a + bias_ih).reshape(N, T, weight_ih.shape[0])
     w, states, saved = np.ascontiguousarray(weight_hh.T), [tuple(state)], []
     for t in range(T):
-        b = states[-1][0] @ w
-        new, kept = step(projected[:, t], b if bias_hh is None else b + bias_hh, states[-1])
+        old = states[-1]
+        b = old[0] @ w if bias_hh is None else old[0] @ w + bias_hh
+        new, kept = step(a[:, t], b, old)
         if alive is not None:
-            new = tuple(np.where(alive[:, t], n, old) for n, old in zip(new, states[-1], strict=True))
+            new = _choose(alive[:, t], new, old)
         states.append(new)
         saved.append(kept)
     return (*(np.stack(part) for part in zip(*states, strict=True)), saved)
 
 @unroll.defvjp
 def unroll_vjp(dy, y, kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh, alive):
-    """dh_t = (what the loss sends to t) + W_hh^T db_{t+1}; the sweep over t is the delta recurrence."""
+    """dh_t = (what the loss sends to t) + W_hh^T db_{t+1}: the delta recurrence."""
     _, back = STEP[kind]
     (*states, saved), T = y, x.shape[1]
-    direct = [np.zeros_like(s) if d is None else d for d, s in zip(dy[:-1], states, strict=True)]
+    direct = [np.zeros_like(s) if d is None else d
+              for d, s in zip(dy[:-1], states, strict=True)]
     dstate = tuple(d[T] for d in direct)
     da, db = ([None] * T for _ in "ab")
     for t in reversed(range(T)):
         old = tuple(s[t] for s in states)
-        live = dstate if alive is None else tuple(np.where(alive[:, t], d, 0) for d in dstate)
+        zero = (0,) * len(dstate)
+        live = dstate if alive is None else _choose(alive[:, t], dstate, zero)
         da[t], db[t], through = back(live, saved[t], old)
         through = (through[0] + db[t] @ weight_hh, *through[1:])
-        if alive is not None:
-            through = tuple(p + np.where(alive[:, t], 0, d) for p, d in zip(through, dstate, strict=True))
+        if alive is not None:  # a frozen state hands its gradient straight on
+            frozen = _choose(alive[:, t], zero, dstate)
+            through = tuple(p + d for p, d in zip(through, frozen, strict=True))
         dstate = tuple(d[t] + p for d, p in zip(direct, through, strict=True))
-    return (None, *_collect(da, db, dstate, x, states[0], weight_ih, weight_hh, bias_ih, bias_hh))
+    grads = _collect(da, db, x, states[0], weight_ih, weight_hh, bias_ih, bias_hh)
+    return None, grads[0], dstate, *grads[1:]
 
 
-def _collect(da, db, dstate, x, h, weight_ih, weight_hh, bias_ih, bias_hh):
-    """dW_ih = sum_t da_t x_t^T,  dW_hh = sum_t db_t h_{t-1}^T,  dx_t = W_ih^T da_t: two large products each."""
+def _collect(da, db, x, h, weight_ih, weight_hh, bias_ih, bias_hh):
+    """dx_t = W_ih^T da_t,  dW_ih = sum_t da_t x_t^T,  dW_hh = sum_t db_t h_{t-1}^T."""
     (N, T, I), (rows, H) = x.shape, weight_hh.shape
     da, db = (np.stack(d).reshape(T * N, rows) for d in (da, db))
     dx = np.swapaxes((da @ weight_ih).reshape(T, N, I), 0, 1)
     dweight_ih = da.T @ np.swapaxes(x, 0, 1).reshape(T * N, I)
     dweight_hh = db.T @ h[:T].reshape(T * N, H)
-    dbias_ih, dbias_hh = (None if b is None else d.sum(axis=0) for b, d in ((bias_ih, da), (bias_hh, db)))
-    return dx, dstate, dweight_ih, dweight_hh, dbias_ih, dbias_hh
+    dbias_ih = None if bias_ih is None else da.sum(axis=0)
+    dbias_hh = None if bias_hh is None else db.sum(axis=0)
+    return dx, dweight_ih, dweight_hh, dbias_ih, dbias_hh
 
 
 # --- cells ------------------------------------------------------------------------------------------
@@ -164,18 +177,21 @@ def _cell(function, kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh):
     return tuple(s[1, 0] if x.ndim == 1 else s[1] for s in out)
 
 
-def rnn_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity="tanh"):
+def rnn_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None,
+             nonlinearity="tanh"):
     """One step of a plain recurrent network.
 
-        h'_nk = tanh(sum_i weight_ih_ki x_ni + bias_ih_k + sum_j weight_hh_kj h_nj + bias_hh_k)
+        h'_nk = tanh(sum_i weight_ih_ki x_ni + bias_ih_k
+                     + sum_j weight_hh_kj h_nj + bias_hh_k)
 
-    x (N, I), h (N, H), weight_ih (H, I), weight_hh (H, H), bias_ih (H), bias_hh (H)  ->  h (N, H)
-    Without the axis N too. `nonlinearity` is "tanh" or "relu". Raises ValueError for shapes that do not fit,
-    TypeError unless all are floating point of one dtype.
+    x (N, I), h (N, H), weight_ih (H, I), weight_hh (H, H)  ->  h_new (N, H)
+    Without the axis N too. `nonlinearity` is "tanh" or "relu". Raises ValueError for
+    shapes that do not fit, TypeError unless all are floating point of one dtype.
     Source: chapter 8, equation (rnn_cell); Elman (1990).
     """
     kind = _rnn_kind("rnn_cell", nonlinearity)
-    return _cell("rnn_cell", kind, x, {"h": h}, weight_ih, weight_hh, bias_ih, bias_hh)[0]
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    return _cell("rnn_cell", kind, x, {"h": h}, *weights)[0]
 
 
 def lstm_cell(x, state, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
@@ -184,8 +200,10 @@ def lstm_cell(x, state, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
         c' = f c + i g,   h' = o tanh(c'),   i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh), g its tanh
 
     x (N, I), state ((N, H), (N, H)), weight_ih (4 H, I), weight_hh (4 H, H)  ->  (h', c')
-    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for other kinds.
-    Source: chapter 9, equation (lstm_cell); Hochreiter and Schmidhuber (1997), Gers et al. (2000).
+    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for
+    other kinds.
+    Source: chapter 9, equation (lstm_cell); Hochreiter and Schmidhuber (1997), Gers et
+    al. (2000).
     """
     h, c = _two("lstm_cell", state)
     return _cell("lstm_cell", "lstm", x, {"h": h, "c": c}, weight_ih, weight_hh, bias_ih, bias_hh)
@@ -197,7 +215,8 @@ def gru_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
         h' = (1 - z) n + z h,   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),   r, z sigmoids
 
     x (N, I), h (N, H), weight_ih (3 H, I), weight_hh (3 H, H)  ->  h (N, H)
-    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for other kinds.
+    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for
+    other kinds.
     Source: chapter 9, equation (gru_cell); Cho et al. (2014).
     """
     return _cell("gru_cell", "gru", x, {"h": h}, weight_ih, weight_hh, bias_ih, bias_hh)[0]
@@ -241,19 +260,22 @@ def init_rnn(input_size, hidden_size, rng, num_layers=1, bidirectional=False, bi
 
 
 def rnn(x, params, state=None, lengths=None, nonlinearity="tanh"):
-    """A plain recurrent network over a whole sequence: several layers and both directions if params has them.
+    """A plain recurrent network over a whole sequence, with the layers of params.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),  t = 1 ... T
 
     x (N, T, I)  ->  outputs (N, T, H), state (1, N, H)
-    Without the axis N too. `params` holds torch's names weight_ih_l0 (H, I), weight_hh_l0 (H, H), bias_ih_l0
-    (H,), bias_hh_l0 (H,), then _l0_reverse, _l1 ...; biases may be absent. `state` (layers * directions, N, H)
-    is zero unless given. `lengths` (N,) of integers: outputs beyond a sequence's end are zero, and its last
-    state is that at its end. Raises ValueError for shapes or names that do not fit, TypeError for other kinds.
+    Without the axis N too. `params` holds torch's names weight_ih_l0 (H, I),
+    weight_hh_l0 (H, H), bias_ih_l0 (H,), bias_hh_l0 (H,), then _l0_reverse, _l1 ...;
+    biases may be absent. `state` (layers * directions, N, H) is zero unless given.
+    `lengths` (N,) of integers: outputs beyond a sequence's end are zero, and its last
+    state is that at its end. Raises ValueError for shapes or names that do not fit,
+    TypeError for other kinds.
     Source: chapter 8, equation (rnn); Elman (1990), Werbos (1990).
     """
     kind = _rnn_kind("rnn", nonlinearity)
-    outputs, state = _sequence("rnn", kind, x, params, None if state is None else (state,), lengths)
+    state = None if state is None else (state,)
+    outputs, state = _sequence("rnn", kind, x, params, state, lengths)
     return outputs, state[0]
 
 
@@ -296,6 +318,8 @@ def _form(function, params):
     """(layers, directions, H) as the names in params tell; every other name is an error."""
     if not isinstance(params, dict):
         raise TypeError(f"{function}: params is a {type(params).__name__}, expected a dict of arrays")
+    for name, a in params.items():
+        check_floating(function, **{f"params[{name!r}]": plain(a)})
     layers = 0
     while f"weight_ih_l{layers}" in params:
         layers += 1
@@ -312,6 +336,7 @@ def _form(function, params):
 
 def _sequence(function, kind, x, params, state, lengths):
     """Layers on layers; the directions of one layer side by side."""
+    check_floating(function, x=plain(x))
     layers, directions, H = _form(function, params)
     if x.ndim == 2:
         return _unbatched(function, kind, x, params, state, lengths)
@@ -353,7 +378,6 @@ def _check_layer(function, kind, suffix, x, begin, weights):
 
 def _alive(function, x, lengths):
     """(N, T, 1): True where a sequence has not ended; None where all are of full length."""
-    check_floating(function, x=plain(x))
     if lengths is None:
         return None
     lengths = np.asarray(lengths)

@@ -119,6 +119,20 @@ def test_fully_masked_rows_give_zeros_and_no_gradient_as_torch():
     assert_close(sdpa(q, k, v, additive), y, 1e-15)
 
 
+def test_infinite_queries_give_torchs_nan_without_a_warning():
+    q = randn(np.random.default_rng(5), 2, 3, 4)
+    q[0, 0, 0] = np.inf
+    expected = torch_sdpa(*[torch.tensor(q)] * 3).numpy()
+    np.testing.assert_array_equal(np.isnan(sdpa(q, q, q)), np.isnan(expected))
+
+
+def test_half_precision_stays_half():
+    q = randn(np.random.default_rng(6), 2, 3, 4).astype(np.float16)
+    y, pullback = nnbook.vjp(lambda q: sdpa(q, q, q), q)
+    assert y.dtype == np.float16 and pullback(y)[0].dtype == np.float16
+    assert_close(y, torch_sdpa(*[torch.tensor(q)] * 3).numpy(), 2e-3)
+
+
 def test_extremes():
     q, k, v = np.full((2, 3), 1e4), np.array([[1e4] * 3, [-1e4] * 3, [0.0] * 3]), np.eye(3)
     assert_close(sdpa(q, k, v), [[1, 0, 0]] * 2, 1e-15)
@@ -252,6 +266,11 @@ BAD = [
     (sdpa, (Q, K, V), {"dropout_p": -0.1}, "dropout_p is -0.1, expected a probability"),
     (sdpa, (np.ones((1, 5, 3, 4)), *[np.ones((1, 2, 5, 4))] * 2), {"enable_gqa": True}, "key has shape"),
     (tiled, (Q, K, V), {"tile": 0}, "tile is 0, expected at least 1"),
+    (tiled, (Q, K, V), {"tile": 2.5}, "tile is 2.5, expected an integer"),
+    (sdpa, (None, K, V), {}, "query is a NoneType, expected an ndarray"),
+    (mha, (Q, K, K, None, 2), {}, "params is a NoneType, expected a dict"),
+    (mha, (Q, K, K, MHA, 2.0), {}, "num_heads is 2.0, expected an integer"),
+    (mha, (Q, K, K, MHA | {"bias_k": np.ones((1, 1, 4))}, 2), {}, r"unknown keys \['bias_k'\]"),
     (tiled, (Q, K[..., :3], V), {}, "tiled_attention: key has 3 features"),
     (tiled, (Q, K, V), {"is_causal": True, "attn_mask": np.ones((3, 5), bool)}, "both given"),
     (mha, (Q, K, K, MHA, 3), {}, "num_heads is 3, expected a divisor of the model's width 4"),
