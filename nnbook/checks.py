@@ -4,7 +4,7 @@ import operator
 
 import numpy as np
 
-OPTIONAL = {"weight", "pos_weight", "bias", "bias_ih", "bias_hh"}  # arguments that may be None
+OPTIONAL = {"bias", "bias_ih", "bias_hh"}  # arguments that may be None
 
 
 def check_floating(function, **arrays):
@@ -27,11 +27,11 @@ def check_floating(function, **arrays):
 
 
 def check_integers(function, **arrays):
-    """Raise TypeError unless every array that is not None is an ndarray of integers."""
+    """Raise TypeError unless every array is an ndarray of integers."""
     for name, a in arrays.items():
-        if a is not None and not isinstance(a, np.ndarray | np.generic):
+        if not isinstance(a, np.ndarray | np.generic):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray of integers")
-        if a is not None and a.dtype.kind not in "iu":
+        if a.dtype.kind not in "iu":
             raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected integers")
 
 
@@ -58,12 +58,13 @@ def check_axis(function, axis, ndim):
 def per_axis(function, name, value, n, least=0):
     """An int, or a sequence of one or `n` ints, as a tuple of `n`. Raises TypeError or ValueError below `least`."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    wanted = "an integer" if n == 1 else f"an integer or a tuple of {n}"
     try:
         values = tuple(operator.index(v) for v in values)
     except TypeError:
-        raise TypeError(f"{function}: {name} is {value!r}, expected an integer or a tuple of {n}") from None
+        raise TypeError(f"{function}: {name} is {value!r}, expected {wanted}") from None
     if len(values) not in (1, n):
-        raise ValueError(f"{function}: {name} is {value!r}, expected an integer or a tuple of {n}")
+        raise ValueError(f"{function}: {name} is {value!r}, expected {wanted}")
     if min(values) < least:
         raise ValueError(f"{function}: {name} is {value!r}, expected at least {least}")
     return values * n if len(values) == 1 else values

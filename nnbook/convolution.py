@@ -1,9 +1,10 @@
 """Convolution (as deep learning says it: correlation), its adjoint, and the columns between them.
 
-Everything rests on one view: windows[n, c, k, o] = x[n, c, o stride + k dilation], over any number of
-spatial axes. `_gather` copies that view into columns, `_scatter` is its adjoint; a convolution is a matrix
-product with the columns, and a transposed convolution is the adjoint of a convolution. One and two spatial
-axes share all of it. Derived in chapter 5.
+Everything rests on one view: windows[n, c, k, o] = x[n, c, o stride + k dilation], over
+any number of spatial axes. `_gather` copies that view into columns, `_scatter` is its
+adjoint; a convolution is a matrix product with the columns, and a transposed
+convolution is the adjoint of a convolution. One and two spatial axes share all of it.
+Derived in chapter 5.
 """
 
 import math
@@ -49,7 +50,7 @@ def _inside(spatial, padding):
 
 
 def _windows(x, kernel, stride, dilation, outputs=None):
-    """A view (N, C, *kernel, *outputs) of the padded x, all that fit or the first `outputs`: nothing is copied."""
+    """A view (N, C, *kernel, *outputs) of the padded x: nothing is copied."""
     n = len(kernel)
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     axes = tuple(range(2, 2 + n))
@@ -67,7 +68,7 @@ def _gather(x, kernel, stride, dilation, padding, outputs=None):
 
 
 def _scatter(columns, spatial, stride, dilation, padding):
-    """The adjoint of `_gather`: each column entry is added back to where it was taken from."""
+    """The adjoint of `_gather`: each entry is added back to where it was taken from."""
     n = len(spatial)
     kernel, outputs = columns.shape[2 : 2 + n], columns.shape[2 + n :]
     padded = [size + b + a for size, (b, a) in zip(spatial, padding, strict=True)]
@@ -97,20 +98,20 @@ def _convolve(x, weight, stride, padding, dilation, groups, outputs=None):
     w = weight.reshape(groups, O // groups, K)
     y = np.empty((N, groups, O // groups, L), np.result_type(x, weight))
     for n in _blocks(N, C * math.prod(kernel) * L * x.itemsize):
-        np.matmul(w, windows[n].reshape(-1, groups, K, L), out=y[n])
+        np.matmul(w, windows[n].reshape(len(y[n]), groups, K, L), out=y[n])
     return y.reshape(N, O, *outputs)
 
 
 def _convolve_dx(dy, weight, spatial, stride, padding, dilation, groups):
-    """dx = scatter(weight_g^T @ dy_g): every input collects from the outputs that used it."""
+    """dx = scatter(weight_g^T @ dy_g): an input collects from all that used it."""
     (N, O), (_, Cg, *kernel) = dy.shape[:2], weight.shape
     outputs, K = dy.shape[2:], Cg * math.prod(kernel)
     L = math.prod(outputs)
     wt = np.swapaxes(weight.reshape(groups, O // groups, K), 1, 2)
     dx = np.empty((N, groups * Cg, *spatial), np.result_type(dy, weight))
     for n in _blocks(N, groups * K * L * dy.itemsize):
-        columns = wt @ dy[n].reshape(-1, groups, O // groups, L)
-        columns = columns.reshape(-1, groups * Cg, *kernel, *outputs)
+        columns = wt @ dy[n].reshape(len(dy[n]), groups, O // groups, L)
+        columns = columns.reshape(len(dy[n]), groups * Cg, *kernel, *outputs)
         dx[n] = _scatter(columns, spatial, stride, dilation, padding)
     return dx
 
@@ -122,8 +123,9 @@ def _convolve_dweight(dy, x, weight, stride, padding, dilation, groups):
     L, K = math.prod(dy.shape[2:]), C // groups * math.prod(kernel)
     dweight = np.zeros((groups, O // groups, K), np.result_type(dy, x))
     for n in _blocks(N, C * math.prod(kernel) * L * x.itemsize):
-        columns = windows[n].reshape(-1, groups, K, L)
-        dweight += np.sum(dy[n].reshape(-1, groups, O // groups, L) @ np.swapaxes(columns, 2, 3), axis=0)
+        columns = windows[n].reshape(len(dy[n]), groups, K, L)
+        rows = dy[n].reshape(len(dy[n]), groups, O // groups, L)
+        dweight += np.sum(rows @ np.swapaxes(columns, 2, 3), axis=0)
     return dweight.reshape(weight.shape)
 
 
@@ -138,7 +140,7 @@ def _sum_bias(dy, bias):
 
 @primitive
 def convolve(x, weight, bias, stride, padding, dilation, groups):
-    """The primitive under conv1d and conv2d: x (N, C, *spatial), settings as tuples, one entry an axis."""
+    """The primitive under conv1d and conv2d: x (N, C, *spatial), settings as tuples."""
     return _add_bias(_convolve(x, weight, stride, padding, dilation, groups), bias)
 
 @convolve.defvjp
@@ -151,12 +153,14 @@ def convolve_vjp(dy, y, x, weight, bias, stride, padding, dilation, groups):
 
 @primitive
 def convolve_transpose(x, weight, bias, spatial, stride, padding, dilation, groups):
-    """The primitive under conv_transpose1d and 2d: the dx of a convolution from `spatial` to x's size."""
-    return _add_bias(_convolve_dx(x, weight, spatial, stride, padding, dilation, groups), bias)
+    """The primitive under conv_transpose1d and 2d: a convolution's dx, of size `spatial`."""
+    y = _convolve_dx(x, weight, spatial, stride, padding, dilation, groups)
+    return _add_bias(y, bias)
 
 @convolve_transpose.defvjp
-def convolve_transpose_vjp(dy, y, x, weight, bias, spatial, stride, padding, dilation, groups):
-    """The adjoint of the adjoint is the convolution itself; in dweight, x and dy change places."""
+def convolve_transpose_vjp(dy, y, x, weight, bias, spatial, stride, padding, dilation,
+                           groups):
+    """The adjoint's adjoint is the convolution; in dweight, x and dy change places."""
     dx = _convolve(dy, weight, stride, padding, dilation, groups, x.shape[2:])
     dweight = _convolve_dweight(x, dy, weight, stride, padding, dilation, groups)
     return dx, dweight, _sum_bias(dy, bias)
@@ -168,7 +172,8 @@ def convolve_transpose_vjp(dy, y, x, weight, bias, spatial, stride, padding, dil
 def init_conv(in_channels, out_channels, kernel_size, rng, groups=1, bias=True, dtype=np.float64):
     """Parameters for conv1d or conv2d as torch draws them: all ~ U(-b, b), b = 1 / sqrt(C / groups * taps).
 
-    `kernel_size` is a tuple, one entry a spatial axis: (3,) for conv1d, (3, 3) for conv2d.
+    `kernel_size` is a tuple, one entry a spatial axis: (3,) for conv1d, (3, 3) for
+    conv2d.
     """
     shape = (out_channels, in_channels // groups, *kernel_size)
     bound = max(math.prod(shape[1:]), 1) ** -0.5
@@ -179,28 +184,31 @@ def init_conv(in_channels, out_channels, kernel_size, rng, groups=1, bias=True, 
 
 
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """Slide a small pattern along a sequence; the output says how well it fits at each place.
+    """Slide a small pattern along a sequence; the output says how well it fits where.
 
         y_nol = bias_o + sum_{c, k} weight_ock x_{n, c, l stride + k dilation - padding}
 
     x (N, C, W), weight (O, C, Kw), bias (O)  ->  y (N, O, Wo)
-    Without the axis N too. `padding` is an integer, "valid" (0) or "same" (stride 1: as long as x). Raises
-    ValueError for shapes or settings that do not fit, TypeError for other kinds.
+    Without the axis N too. `padding` is an integer, "valid" (0) or "same" (stride 1: as
+    long as x). Raises ValueError for shapes or settings that do not fit, TypeError for
+    other kinds.
     Source: chapter 5, equation (conv1d).
     """
     return _conv("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """Slide small patterns over a picture; each output channel says how well its pattern fits where.
+    """Slide small patterns over a picture; each channel says how well its own fits.
 
-        y_nohw = bias_o + sum_{c, i, j} weight_ocij x_{n, c, h stride + i dilation - padding, w ...}
+        y_nohw = bias_o + sum_{c, i, j} weight_ocij
+                 x_{n, c, h stride + i dilation - padding, w ...}
 
     x (N, C, H, W), weight (O, C, Kh, Kw), bias (O)  ->  y (N, O, Ho, Wo)
-    Without the axis N too. With `groups`, weight is (O, C / groups, Kh, Kw) and each group of O / groups
-    outputs sees its own C / groups channels. `stride`, `padding`, `dilation` are integers or pairs; padding
-    also "valid" (0) or "same" (stride 1: as large as x). Ho = floor((H + 2 padding - dilation (Kh - 1) - 1) /
-    stride) + 1. Raises ValueError for shapes or settings that do not fit, TypeError for other kinds.
+    Without the axis N too. With `groups`, weight is (O, C / groups, Kh, Kw) and each
+    group of O / groups outputs sees its own C / groups channels. `stride`, `padding`,
+    `dilation` are integers or pairs; padding also "valid" (0) or "same" (stride 1: as
+    large as x). Ho = floor((H + 2 padding - dilation (Kh - 1) - 1) / stride) + 1.
+    Raises ValueError for shapes or settings that do not fit, TypeError for other kinds.
     Source: chapter 5, equation (conv2d); LeCun et al. (1989).
     """
     return _conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
@@ -223,31 +231,38 @@ def _conv(function, n, x, weight, bias, stride, padding, dilation, groups):
     return convolve(x, weight, bias, stride, padding, dilation, groups)
 
 
-def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """The adjoint of conv1d: every input stamps the pattern onto the output, stamps that overlap add up.
+def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0,
+                     groups=1, dilation=1):
+    """The adjoint of conv1d: every input stamps the pattern onto the output.
 
-        y_{n, o, l stride + k dilation - padding} += sum_c x_ncl weight_cok,   y starts at bias_o
+        y_{n, o, l stride + k dilation - padding} += sum_c x_ncl weight_cok
+        beginning with y_noj = bias_o
 
     x (N, C, W), weight (C, O, Kw), bias (O)  ->  y (N, O, Wo)
     Arguments and errors are those of conv_transpose2d, with one axis.
     Source: chapter 5, equation (conv_transpose1d).
     """
-    return _conv_transpose("conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    settings = stride, padding, output_padding, groups, dilation
+    return _conv_transpose("conv_transpose1d", 1, x, weight, bias, *settings)
 
 
-def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """The adjoint of conv2d: every input stamps the pattern onto the output, stamps that overlap add up.
+def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0,
+                     groups=1, dilation=1):
+    """The adjoint of conv2d: every input stamps the pattern onto the output.
 
-        y_{n, o, h stride + i dilation - padding, w ...} += sum_c x_nchw weight_coij,   y starts at bias_o
+        y_{n, o, h stride + i dilation - padding, w ...} += sum_c x_nchw weight_coij
+        beginning with y_norq = bias_o
 
     x (N, C, H, W), weight (C, O, Kh, Kw), bias (O)  ->  y (N, O, Ho, Wo)
-    Without the axis N too. With `groups`, weight is (C, O / groups, Kh, Kw). Ho = (H - 1) stride - 2 padding +
-    dilation (Kh - 1) + output_padding + 1: `output_padding`, smaller than stride or dilation, picks one of
-    the sizes that a strided convolution maps to H. Raises ValueError for shapes or settings that do not fit,
-    TypeError for other kinds.
+    Without the axis N too. With `groups`, weight is (C, O / groups, Kh, Kw). Ho = (H -
+    1) stride - 2 padding + dilation (Kh - 1) + output_padding + 1: `output_padding`,
+    smaller than stride or dilation, picks one of the sizes that a strided convolution
+    maps to H. Raises ValueError for shapes or settings that do not fit, TypeError for
+    other kinds.
     Source: chapter 5, equation (conv_transpose2d); Dumoulin and Visin (2016).
     """
-    return _conv_transpose("conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    settings = stride, padding, output_padding, groups, dilation
+    return _conv_transpose("conv_transpose2d", 2, x, weight, bias, *settings)
 
 
 def _conv_transpose(function, n, x, weight, bias, stride, padding, output_padding, groups, dilation):
@@ -278,15 +293,18 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
         y_{n, (c, i, j), (h, w)} = x_{n, c, h stride + i dilation - padding, w ...}
 
     x (N, C, H, W)  ->  y (N, C Kh Kw, Ho Wo), rows and columns in C order
-    Without the axis N too. Raises ValueError for shapes or settings that do not fit, TypeError for other kinds.
+    Without the axis N too. Raises ValueError for shapes or settings that do not fit,
+    TypeError for other kinds.
     Source: chapter 5, equation (unfold).
     """
     check_floating("unfold", x=plain(x))
     if x.ndim == 3:
         return unfold(x[None], kernel_size, dilation, padding, stride)[0]
     if x.ndim != 4 or 0 in x.shape[1:]:
-        raise ValueError(f"unfold: x has shape {x.shape}, expected (N, C, H, W) or (C, H, W), none of C, H, W zero")
-    kernel, stride, dilation, padding = _settings("unfold", kernel_size, stride, dilation, padding)
+        raise ValueError(f"unfold: x has shape {x.shape}, "
+                         "expected (N, C, H, W) or (C, H, W), none of C, H, W zero")
+    settings = _settings("unfold", kernel_size, stride, dilation, padding)
+    kernel, stride, dilation, padding = settings
     _check_fit("unfold", x.shape[2:], kernel, dilation, padding)
     return _unfold(x, kernel, stride, dilation, padding)
 
@@ -303,25 +321,30 @@ def _unfold_vjp(dy, y, x, kernel, stride, dilation, padding):
 
 
 def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Add the windows up where they came from (col2im): the adjoint of unfold, not its inverse.
+    """Add the windows up where they came from (col2im): the adjoint of unfold.
 
-        y_{n, c, h stride + i dilation - padding, w ...} = sum of all x_{n, (c, i, j), (h, w)} that point there
+        y_{n, c, h stride + i dilation - padding, w ...} += x_{n, (c, i, j), (h, w)}
 
     x (N, C Kh Kw, Ho Wo)  ->  y (N, C, H, W), with output_size (H, W)
-    Without the axis N too. Raises ValueError for shapes or settings that do not fit, TypeError for other kinds.
+    Without the axis N too. Raises ValueError for shapes or settings that do not fit,
+    TypeError for other kinds.
     Source: chapter 5, equation (fold).
     """
     check_floating("fold", x=plain(x))
     if x.ndim == 2:
         return fold(x[None], output_size, kernel_size, dilation, padding, stride)[0]
     if x.ndim != 3:
-        raise ValueError(f"fold: x has shape {x.shape}, expected (N, C Kh Kw, L) or (C Kh Kw, L)")
+        raise ValueError(f"fold: x has shape {x.shape}, "
+                         "expected (N, C Kh Kw, L) or (C Kh Kw, L)")
     spatial = per_axis("fold", "output_size", output_size, 2, 1)
-    kernel, stride, dilation, padding = _settings("fold", kernel_size, stride, dilation, padding)
+    settings = _settings("fold", kernel_size, stride, dilation, padding)
+    kernel, stride, dilation, padding = settings
     _check_fit("fold", spatial, kernel, dilation, padding)
     L = math.prod(_output_sizes(spatial, kernel, stride, dilation, padding))
-    if x.shape[1] % math.prod(kernel) or x.shape[1] == 0 or x.shape[2] != L:
-        raise ValueError(f"fold: x has shape {x.shape}, expected (N, a multiple of {math.prod(kernel)}, {L}) "
+    taps = math.prod(kernel)
+    if x.shape[1] % taps or x.shape[1] == 0 or x.shape[2] != L:
+        raise ValueError(f"fold: x has shape {x.shape}, "
+                         f"expected (N, a multiple of {taps}, {L}) "
                          f"for output_size {spatial} and kernel_size {kernel}")
     return _fold(x, spatial, kernel, stride, dilation, padding)
 
@@ -368,12 +391,15 @@ def _check_arrays(function, n, x, weight, bias):
     check_floating(function, x=plain(x), weight=plain(weight), bias=plain(bias))
     if x.ndim not in (n + 1, n + 2):
         raise ValueError(f"{function}: x has {x.ndim} axes, expected {n + 2}, or {n + 1} without a batch")
-    if weight.ndim != n + 2 or 0 in weight.shape[2:]:
+    if 0 in x.shape[-n:]:
+        raise ValueError(f"{function}: x has shape {x.shape}, expected at least one place on each spatial axis")
+    if weight.ndim != n + 2 or 0 in (weight.shape[0], *weight.shape[2:]):
         raise ValueError(f"{function}: weight has shape {weight.shape}, expected {n + 2} axes with at least one tap")
 
 
 def _check_groups(function, groups, channels, text):
-    if not isinstance(groups, int) or groups < 1 or channels % groups:
+    (groups,) = per_axis(function, "groups", groups, 1)
+    if groups < 1 or channels % groups:
         raise ValueError(f"{function}: groups is {groups!r}, expected a divisor: {text.format(channels)}")
 
 

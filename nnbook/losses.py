@@ -25,6 +25,11 @@ def _check(function, input, target, reduction, **more):
     _check_reduction(function, reduction)
 
 
+def _given(**arrays):
+    """The arguments that are not None."""
+    return {name: plain(a) for name, a in arrays.items() if a is not None}
+
+
 def _check_reduction(function, reduction, allowed=("none", "mean", "sum")):
     if reduction not in allowed:
         raise ValueError(f"{function}: reduction is {reduction!r}, expected one of {', '.join(map(repr, allowed))}")
@@ -52,7 +57,7 @@ def mse_loss(input, target, reduction="mean", weight=None):
     ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (mse_loss).
     """
-    _check("mse_loss", input, target, reduction, weight=weight)
+    _check("mse_loss", input, target, reduction, **_given(weight=weight))
     difference = input - target
     return _weighted_mean("mse_loss", difference * difference, weight, reduction)
 
@@ -67,7 +72,7 @@ def l1_loss(input, target, reduction="mean", weight=None):
     ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (l1_loss).
     """
-    _check("l1_loss", input, target, reduction, weight=weight)
+    _check("l1_loss", input, target, reduction, **_given(weight=weight))
     return _weighted_mean("l1_loss", abs(input - target), weight, reduction)
 
 
@@ -88,7 +93,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
-    _check("huber_loss", input, target, reduction, weight=weight)
+    _check("huber_loss", input, target, reduction, **_given(weight=weight))
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
     d = input - target
@@ -131,7 +136,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     out of range, an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (cross_entropy).
     """
-    check_floating("cross_entropy", input=plain(input), weight=weight)
+    check_floating("cross_entropy", input=plain(input), **_given(weight=weight))
     _check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
@@ -139,10 +144,11 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         raise ValueError("cross_entropy: input has shape (), expected (V,), (N, V) or (N, V, d1, ...)")
     axis, V = _class_axis("cross_entropy", input, weight)
     logp = log_softmax(input, axis)
-    if target.shape == input.shape and target.dtype.kind == "f":
+    if isinstance(plain(target), np.ndarray) and target.shape == input.shape and target.dtype.kind == "f":
         check_floating("cross_entropy", input=plain(input), target=plain(target))
         soft = target * (1 - label_smoothing) + label_smoothing / V
         return _reduce(-sum(soft * _along(weight, logp, axis) * logp, axis), reduction)
+    _check_classes("cross_entropy", input, target, axis, V, ignore_index)
     hard = nll_loss(logp, target, weight, ignore_index, "none")
     if label_smoothing:
         smooth = -sum(_along(weight, logp, axis) * logp, axis) / V
@@ -161,7 +167,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     fit, classes out of range, an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (nll_loss).
     """
-    check_floating("nll_loss", input=plain(input), weight=weight)
+    check_floating("nll_loss", input=plain(input), **_given(weight=weight))
     _check_reduction("nll_loss", reduction)
     axis, V = _class_axis("nll_loss", input, weight)
     _check_classes("nll_loss", input, target, axis, V, ignore_index)
@@ -218,7 +224,7 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     differ, weight does not broadcast, or for an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (binary_cross_entropy).
     """
-    _check("binary_cross_entropy", input, target, reduction, weight=weight)
+    _check("binary_cross_entropy", input, target, reduction, **_given(weight=weight))
     _check_broadcast("binary_cross_entropy", "weight", weight, input)
     if np.any((plain(input) < 0) | (plain(input) > 1)):
         raise ValueError("binary_cross_entropy: input holds numbers outside [0, 1], expected probabilities")
@@ -262,7 +268,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     Source: chapter 3, equation (binary_cross_entropy_with_logits).
     """
     name = "binary_cross_entropy_with_logits"
-    _check(name, input, target, reduction, weight=weight, pos_weight=pos_weight)
+    _check(name, input, target, reduction, **_given(weight=weight, pos_weight=pos_weight))
     _check_broadcast(name, "weight", weight, input)
     _check_broadcast(name, "pos_weight", pos_weight, input)
     loss = _bernoulli_logits(input, target, 1 if pos_weight is None else pos_weight)

@@ -31,6 +31,8 @@ def _map(f, params, grads, *trees):
     n = 1 + len(trees)
 
     def leaf(p, g, *more):
+        if g is not None and np.shape(p) != np.shape(g):
+            raise ValueError(f"a gradient has shape {np.shape(g)}, expected that of its parameter, {np.shape(p)}")
         return _Leaf(*((p, *more) if g is None else f(p, g, *more)))
 
     out = tree_map(leaf, params, grads, *trees)
@@ -115,12 +117,14 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0):
 
         g <- g min(1, max_norm / (||g|| + 1e-6))
 
-    Returns (grads, the norm before). norm_type may be math.inf. Raises ValueError for a negative max_norm.
+    Returns (grads, the norm before). norm_type may be math.inf. Raises ValueError for a
+    negative max_norm.
     Source: chapter 8, equation (clip_grad_norm); Pascanu et al. (2013).
     """
     _check_positive("clip_grad_norm", max_norm=max_norm)
-    sizes = []
-    tree_map(lambda g: sizes.append(np.linalg.norm(np.ravel(g), norm_type)) if g is not None else None, grads)
+    found = []
+    tree_map(lambda g: found.append(g) if g is not None else None, grads)
+    sizes = [np.linalg.norm(np.ravel(g), norm_type) for g in found]
     norm = float(np.linalg.norm(sizes, norm_type)) if sizes else 0.0
     factor = min(1.0, max_norm / (norm + 1e-6))
     return tree_map(lambda g: None if g is None else g * factor, grads), norm

@@ -159,6 +159,22 @@ def test_many_blocks_and_huge_strides():
     against_torch(lambda x, w: nnbook.conv2d(x, w, stride=1000), lambda x, w: F.conv2d(x, w, stride=1000), (x, w), rng)
 
 
+def test_numpy_integers_and_lists_as_settings():
+    rng, i = np.random.default_rng(7), np.int64
+    x, w = randn(rng, 2, 3, 7, 6), randn(rng, 6, 1, 3, 2)
+    assert_close(nnbook.conv2d(x, w, None, i(2), [i(1), i(2)], i(1), i(3)),
+                 nnbook.conv2d(x, w, None, 2, (1, 2), 1, 3), 0)
+
+
+@pytest.mark.parametrize("f", [nnbook.conv2d, nnbook.conv_transpose2d])
+def test_half_precision_stays_half(f):
+    rng = np.random.default_rng(8)
+    x, w = (a.astype(np.float16) for a in (randn(rng, 2, 3, 5, 7), randn(rng, 3, 3, 2, 3)))
+    y, pullback = nnbook.vjp(f, x, w)
+    assert y.dtype == np.float16 and all(g.dtype == np.float16 for g in pullback(y))
+    assert_close(y, f(x.astype(np.float64), w.astype(np.float64)), 2e-3)
+
+
 def test_keyword_tensors_and_a_layer_used_twice():
     rng = np.random.default_rng(4)
     w, x = randn(rng, 3, 3, 3, 3), randn(rng, 2, 3, 6, 7)
@@ -191,6 +207,10 @@ BAD = [
     ("conv2d", (X[None], W), {}, "x has 5 axes"),
     ("conv2d", (X, W[0]), {}, r"weight has shape \(6, 3, 3\), expected 4 axes"),
     ("conv2d", (X, W[..., :0]), {}, "expected 4 axes with at least one tap"),
+    ("conv2d", (X, None), {}, "weight is a NoneType, expected an ndarray"),
+    ("conv2d", (X, W[:0]), {}, "expected 4 axes"),
+    ("conv2d", (X[:, :, :0], W), {"padding": 2}, "expected at least one place on each spatial axis"),
+    ("conv2d", (X, W), {"groups": 1.0}, "groups is 1.0, expected an integer"),
     ("conv2d", (X, W), {"stride": 0}, "stride is 0, expected at least 1"),
     ("conv2d", (X, W), {"stride": (1, 2, 3)}, r"stride is \(1, 2, 3\), expected an integer or a tuple of 2"),
     ("conv2d", (X, W), {"dilation": -1}, "dilation is -1, expected at least 1"),

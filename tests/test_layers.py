@@ -102,6 +102,8 @@ BAD = [
     (nnbook.linear, (np.float64(2), W), ValueError, r"linear: x has shape \(\)"),
     (nnbook.linear, (X.astype(np.float32), W), TypeError, "linear: the dtypes differ: x float32, weight float64"),
     (nnbook.linear, (np.ones((2, 3), int), W), TypeError, "linear: x has dtype int64"),
+    (nnbook.linear, (X, None), TypeError, "weight is a NoneType, expected an ndarray"),
+    (nnbook.embedding, (None, W), TypeError, "token_ids is a NoneType, expected an ndarray of integers"),
     (nnbook.embedding, (np.array([5]), W), ValueError, "token_ids holds 5 to 5, expected 0 to 4"),
     (nnbook.embedding, (np.array([-1]), W), ValueError, "token_ids holds -1"),
     (nnbook.embedding, (np.array([1.0]), W), TypeError, "token_ids has dtype float64, expected integers"),

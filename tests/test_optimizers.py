@@ -96,5 +96,7 @@ def test_wrong_settings(f, settings, message):
 def test_other_wrong_input():
     with pytest.raises(ValueError, match="differ in form"):
         nnbook.sgd(P, {"v": np.ones(2)})
+    with pytest.raises(ValueError, match=r"a gradient has shape \(3,\), expected that of its parameter, \(2,\)"):
+        nnbook.adam(P, {"w": np.ones(3)})
     with pytest.raises(ValueError, match="max_norm is -1"):
         nnbook.clip_grad_norm(P, -1)
