@@ -9,7 +9,7 @@ import numpy as np
 
 from .activations import tanh
 from .arrays import expand_dims, matmul, mean, reshape, squeeze, transpose, unbroadcast
-from .checks import check_floating, per_axis
+from .checks import check_floating, check_shape, per_axis
 from .layers import init_xavier_uniform, linear
 from .tape import plain, primitive
 
@@ -101,7 +101,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
 
 
 @primitive
-@np.errstate(invalid="ignore")  # scores of +inf give nan, as in torch
+@np.errstate(invalid="ignore", over="ignore")  # scores of +inf give nan, as in torch
 def _attend(query, key, value, attn_mask, drop, scale):
     """y = P value, and P for the backward pass; `drop` is dropout's scaled mask."""
     scores = (query * scale) @ np.swapaxes(key, -1, -2)
@@ -109,6 +109,7 @@ def _attend(query, key, value, attn_mask, drop, scale):
     return (probs if drop is None else probs * drop) @ value, probs
 
 @_attend.defvjp
+@np.errstate(invalid="ignore", over="ignore")
 def _attend_vjp(dy, y, query, key, value, attn_mask, drop, scale):
     """dV = P^T dO,  dP = dO V^T,  dS = P * (dP - rowsum(P * dP)),
     dQ = scale dS K,  dK = scale dS^T Q."""
@@ -157,7 +158,7 @@ def _repeat_heads(function, query, key, value):
     """Grouped-query attention: each key and value head serves several query heads, in runs."""
     H = query.shape[-3] if query.ndim > 2 else 0
     for name, a in (("key", key), ("value", value)):
-        if a.ndim < 3 or not H or H % a.shape[-3]:
+        if a.ndim < 3 or not H or not a.shape[-3] or H % a.shape[-3]:
             raise ValueError(f"{function}: {name} has shape {a.shape}, expected a number of heads that divides "
                              f"those of query, {query.shape}")
     return tuple(a.repeat(H // a.shape[-3], -3) if isinstance(a, np.ndarray) else _repeat(a, H // a.shape[-3])
@@ -176,6 +177,8 @@ def _dropout_mask(function, p, rng, shape, dtype):
         return None
     if rng is None:
         raise ValueError(f"{function}: dropout_p is {p}, expected rng, a numpy.random.Generator, beside it")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")
     kept = (rng.random(shape) >= p).astype(dtype)
     return kept if p == 1 else kept / dtype.type(1 - p)
 
@@ -221,7 +224,7 @@ def _tiles(query, key, value, tile, attn_mask, scale):
 
 
 @primitive
-@np.errstate(invalid="ignore")
+@np.errstate(invalid="ignore", over="ignore")
 def _attend_tiled(query, key, value, tile, attn_mask, scale):
     """y, and each row's log-sum-exp: with the inputs, all that the vjp needs."""
     batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
@@ -239,6 +242,7 @@ def _attend_tiled(query, key, value, tile, attn_mask, scale):
     return o / np.where(empty, 1, l), lse
 
 @_attend_tiled.defvjp
+@np.errstate(invalid="ignore", over="ignore")
 def _attend_tiled_vjp(dy, y, query, key, value, tile, attn_mask, scale):
     """P = exp(S - lse), a tile at a time; rowsum(P * dP) = rowsum(dO * O)."""
     (dout, _), (out, lse) = dy, y
@@ -264,7 +268,7 @@ def init_multi_head_attention(embed_dim, num_heads, rng, bias=True, dtype=np.flo
     in_proj_weight (3 D, D) is Glorot-uniform, out_proj.weight (D, D) uniform in 1 /
     sqrt(D), biases are 0.
     """
-    if embed_dim % num_heads:
+    if num_heads < 1 or embed_dim % num_heads:
         raise ValueError(f"init_multi_head_attention: embed_dim is {embed_dim}, expected a multiple of {num_heads}")
     D, bound = embed_dim, embed_dim**-0.5
     params = {"in_proj_weight": init_xavier_uniform((3 * D, D), rng, dtype=dtype),
@@ -329,20 +333,28 @@ def _project(function, query, key, value, params):
     if not params.keys() <= known:
         unknown = sorted(params.keys() - known)
         raise ValueError(f"{function}: params has the unknown keys {unknown}, expected {sorted(known)}")
-    D = params["out_proj"]["weight"].shape[0] if "out_proj" in params else None
-    if D is None or not ("in_proj_weight" in params or "q_proj_weight" in params):
-        raise ValueError(f"{function}: params has the keys {sorted(params)}, expected in_proj_weight and out_proj")
-    if "in_proj_weight" in params:
-        packed = params["in_proj_weight"]
-        if packed.shape != (3 * D, D):
-            raise ValueError(f"{function}: in_proj_weight has shape {packed.shape}, expected {(3 * D, D)}")
-        weights = [packed[i * D : (i + 1) * D] for i in range(3)]
-    else:
-        weights = [params[f"{a}_proj_weight"] for a in "qkv"]
-    b = params.get("in_proj_bias")
-    if b is not None and b.shape != (3 * D,):
-        raise ValueError(f"{function}: in_proj_bias has shape {b.shape}, expected ({3 * D},)")
-    biases = [None if b is None else b[i * D : (i + 1) * D] for i in range(3)]
+    apart = [f"{a}_proj_weight" for a in "qkv"]
+    packed = "in_proj_weight" in params
+    if "out_proj" not in params or (packed, sum(a in params for a in apart)) not in ((True, 0), (False, 3)):
+        raise ValueError(f"{function}: params has the keys {sorted(params)}, expected in_proj_weight and out_proj, "
+                         f"or {apart} and out_proj")
+    out = params["out_proj"]
+    if not isinstance(out, dict) or "weight" not in out or not out.keys() <= {"weight", "bias"}:
+        raise ValueError(f"{function}: out_proj is {sorted(out) if isinstance(out, dict) else type(out).__name__}, "
+                         "expected a dict of weight and, perhaps, bias")
+    names = ["in_proj_weight"] if packed else apart
+    bias = params.get("in_proj_bias")
+    check_floating(function, query=plain(query), **{name: plain(params[name]) for name in names},
+                   bias=plain(bias), out_proj_weight=plain(out["weight"]))
+    D = out["weight"].shape[0] if out["weight"].ndim else 0
+    check_shape(function, "out_proj.weight", out["weight"], (D, D))
+    for name in names:
+        check_shape(function, name, params[name], (3 * D, D) if packed else (D, None))
+    if bias is not None:
+        check_shape(function, "in_proj_bias", bias, (3 * D,))
+    thirds = [slice(i * D, (i + 1) * D) for i in range(3)]
+    weights = [params["in_proj_weight"][rows] for rows in thirds] if packed else [params[name] for name in apart]
+    biases = [None if bias is None else bias[rows] for rows in thirds]
     for name, a, w in zip(("query", "key", "value"), (query, key, value), weights, strict=True):
         if a.shape[-1] != w.shape[1]:
             raise ValueError(f"{function}: {name} has {a.shape[-1]} features, expected {w.shape[1]}")
@@ -351,7 +363,7 @@ def _project(function, query, key, value, params):
 
 def _mask_per_head(function, attn_mask, N, H, T, S):
     """(N, T, S) serves all heads of its item; (N H, T, S) is torch's layout, one mask a head."""
-    if attn_mask is None or attn_mask.ndim != 3:
+    if getattr(attn_mask, "ndim", 0) != 3:
         return attn_mask
     if attn_mask.shape[0] not in (1, N, N * H):
         raise ValueError(f"{function}: attn_mask has shape {tuple(attn_mask.shape)}, expected ({N}, {T}, {S}) "
@@ -411,10 +423,12 @@ def _check_additive(query, key, value, weight_query, weight_key, weight_score):
 
 
 @primitive
+@np.errstate(invalid="ignore")
 def _masked_softmax(scores, attn_mask):
     return _probabilities(_masked(scores, attn_mask))
 
 @_masked_softmax.defvjp
+@np.errstate(invalid="ignore", over="ignore")
 def _masked_softmax_vjp(dy, y, scores, attn_mask):
     dscores = y * (dy - np.sum(y * dy, axis=-1, keepdims=True))
     return dscores, _mask_gradient(dscores, attn_mask)

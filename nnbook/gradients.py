@@ -81,6 +81,16 @@ def relative_error(a, b):
     return float(np.max(np.abs(a - b), initial=0) / max(1, np.max(np.abs(b), initial=0)))
 
 
+def _inner(gradient, direction):
+    """<gradient, direction>; a gradient of another shape than its array would broadcast, and is wrong."""
+    if direction is None:
+        return 0.0
+    if np.shape(gradient) != np.shape(direction):
+        raise AssertionError(f"check_vjp: a gradient has shape {np.shape(gradient)}, "
+                             f"expected that of its array, {np.shape(direction)}")
+    return np.sum(gradient * direction)
+
+
 def check_vjp(f, *arrays, rng=None, rtol=1e-6):
     """Hold the vector-Jacobian product of `f` against central differences along random directions.
 
@@ -110,7 +120,7 @@ def check_vjp(f, *arrays, rng=None, rtol=1e-6):
     dy = tree_map(lambda part: rng.standard_normal(np.shape(part)), y)
     expected, got = [], []
     tree_map(lambda g, p, m: expected.append(np.sum(g * (p - m)) / (2 * h)), dy, moved(h), moved(-h))
-    tree_map(lambda g, d: got.append(0.0 if d is None else np.sum(g * d)), pullback(dy), v)
+    tree_map(lambda g, d: got.append(_inner(g, d)), pullback(dy), v)
     error = relative_error(np.sum(got), np.sum(expected))
     if not error <= rtol:
         raise AssertionError(f"check_vjp: along a random direction the vjp gives {np.sum(got):.9g}, central "

@@ -299,3 +299,80 @@ def test_wrong_input(f, args, kwargs, message):
 def test_a_head_count_that_does_not_divide():
     with pytest.raises(ValueError, match="embed_dim is 5, expected a multiple of 2"):
         nnbook.init_multi_head_attention(5, 2, np.random.default_rng(0))
+
+
+# --- added after the review ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("f", [sdpa, nnbook.tiled_attention])
+def test_gradients_of_broadcast_axes_have_the_shapes_of_their_arrays(f):
+    rng = np.random.default_rng(7)
+    arrays = (randn(rng, 2, 1, 5, 3), randn(rng, 4, 6, 3), randn(rng, 2, 4, 6, 7))
+    against_torch(f, lambda q, k, v: torch_sdpa(q, k.expand(2, 4, 6, 3), v), arrays, rng)
+
+
+def test_additive_attention_has_a_gradient_of_its_mask():
+    rng = np.random.default_rng(8)
+    arrays = (randn(rng, 2, 3, 2), randn(rng, 2, 5, 4), randn(rng, 2, 5, 6), randn(rng, 7, 2), randn(rng, 7, 4),
+              randn(rng, 7), randn(rng, 3, 5))
+    against_complex_step(nnbook.additive_attention, arrays, rng)
+
+
+def test_initial_output_projection():
+    params = nnbook.init_multi_head_attention(32, 2, np.random.default_rng(9))
+    weight = np.abs(params["out_proj"]["weight"])
+    assert 0.95 * 32**-0.5 < weight.max() <= 32**-0.5
+    assert np.all(params["out_proj"]["bias"] == 0)
+    assert "in_proj_bias" not in nnbook.init_multi_head_attention(4, 2, np.random.default_rng(9), bias=False)
+
+
+@pytest.mark.parametrize("f", [sdpa, nnbook.tiled_attention])
+@pytest.mark.parametrize("where", ["scores overflow", "infinite value", "infinite query"])
+def test_what_is_not_finite_gives_torchs_result_without_a_warning(f, where):
+    rng = np.random.default_rng(10)
+    q, k, v = randn(rng, 2, 3, 4), randn(rng, 2, 5, 4), randn(rng, 2, 5, 7)
+    if where == "scores overflow":
+        q, k = 1e200 * q, 1e200 * k
+    else:
+        (v if where == "infinite value" else q)[0, 1, 2] = np.inf
+    y, pullback = nnbook.vjp(f, q, k, v)
+    finite = np.isfinite(torch_sdpa(*map(torch.tensor, (q, k, v))).numpy())
+    np.testing.assert_array_equal(np.isfinite(y), finite)
+    pullback(np.ones_like(y))
+
+
+def test_half_precision_scores_overflow_without_a_warning():
+    q = np.full((3, 4), 300, np.float16)
+    assert sdpa(q, q, q).dtype == np.float16
+
+
+APART = {"out_proj": MHA["out_proj"], "q_proj_weight": np.ones((4, 4)), "k_proj_weight": np.ones((4, 4)),
+         "v_proj_weight": np.ones((4, 4))}
+BAD_PARAMS = [
+    (MHA | {"out_proj": None}, "out_proj is NoneType, expected a dict"),
+    (MHA | {"out_proj": {"bias": np.ones(4)}}, r"out_proj is \['bias'\], expected a dict of weight"),
+    (MHA | {"out_proj": {"weight": np.ones((4, 3))}}, r"out_proj.weight has shape \(4, 3\), expected \(4, 4\)"),
+    (MHA | {"in_proj_weight": None}, "in_proj_weight is a NoneType"),
+    (MHA | {"in_proj_bias": [0.0] * 12}, "bias is a list"),
+    (MHA | {"q_proj_weight": np.ones((4, 4))}, "params has the keys"),
+    ({k: v for k, v in APART.items() if k != "k_proj_weight"}, "params has the keys"),
+    (APART | {"v_proj_weight": np.ones((3, 4))}, r"v_proj_weight has shape \(3, 4\), expected \(4, any\)"),
+    (APART | {"k_proj_weight": np.ones(4)}, r"k_proj_weight has shape \(4,\), expected \(4, any\)"),
+]
+
+
+@pytest.mark.parametrize(("params", "message"), BAD_PARAMS)
+def test_wrong_parameters(params, message):
+    with pytest.raises((ValueError, TypeError), match=f"multi_head_attention: .*{message}"):
+        mha(Q, K, K, params, 2)
+
+
+def test_more_wrong_input():
+    with pytest.raises(TypeError, match="rng is a int"):
+        sdpa(Q, K, V, dropout_p=0.5, rng=3)
+    with pytest.raises(TypeError, match="attn_mask is a list"):
+        mha(Q, K, K, MHA, 2, [[True]])
+    with pytest.raises(ValueError, match="key has shape"):
+        sdpa(np.ones((4, 3, 4)), np.ones((0, 5, 4)), np.ones((0, 5, 4)), enable_gqa=True)
+    with pytest.raises(ValueError, match="embed_dim is 4, expected a multiple of 0"):
+        nnbook.init_multi_head_attention(4, 0, np.random.default_rng(0))

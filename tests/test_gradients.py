@@ -82,6 +82,17 @@ def test_check_vjp_accepts_the_right_rule_and_names_the_wrong_one():
         nnbook.check_vjp(cube, x)
 
 
+def test_check_vjp_notices_a_gradient_of_the_wrong_shape():
+    @nnbook.primitive
+    def add_row(x, row):
+        return x + row
+
+    add_row.defvjp(lambda dy, y, x, row: (dy, dy))  # the sum over the rows is missing
+    rng = np.random.default_rng(3)
+    with pytest.raises(AssertionError, match=r"a gradient has shape \(4, 3\), expected that of its array, \(1, 3\)"):
+        nnbook.check_vjp(add_row, rng.standard_normal((4, 3)), rng.standard_normal((1, 3)))
+
+
 def test_check_vjp_on_a_tree_with_integers_and_several_results():
     rng = np.random.default_rng(2)
     params = {"w": rng.standard_normal((4, 3)), "rows": np.array([0, 2, 2]), "deep": [rng.standard_normal(3)]}
