@@ -25,7 +25,7 @@ def functions():
         source = re.search(r"Source: .*?chapter\s+(\d+), equation", inspect.getdoc(f) or "", re.DOTALL) \
             if inspect.isfunction(f) else None
         if source and not name.startswith("_"):
-            found.append((name, f.__module__.split(".")[-1], int(source[1])))
+            found.append((name, f.__module__.split(".")[1], int(source[1])))
     return sorted(found, key=lambda row: (row[2], row[1], row[0]))
 
 

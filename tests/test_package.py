@@ -9,8 +9,8 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ORDER = ["checks", "tape", "arrays", "autodiff", "gradients", "activations", "losses", "layers", "optimizers",
-         "convolution", "recurrent", "attention"]
+ORDER = ["types", "checks", "tape", "arrays", "autodiff", "gradients", "activations", "losses", "layers", "optimizers",
+         "normalization", "convolution", "pooling", "recurrent", "attention", "transformer", "bert", "interchange"]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
 
 
@@ -22,22 +22,32 @@ def test_import_needs_numpy_alone():
     assert out.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_imports_point_backward(module):
-    """Only modules of earlier subjects are imported at the top of a module."""
-    tree = ast.parse((ROOT / "nnbook" / f"{module}.py").read_text())
-    imported = [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
-    assert all(ORDER.index(name) < ORDER.index(module) for name in imported), imported
+def files_of(subject):
+    """A subject is one file, or a folder of files."""
+    one = ROOT / "nnbook" / f"{subject}.py"
+    return [one] if one.exists() else sorted((ROOT / "nnbook" / subject).glob("*.py"))
+
+
+@pytest.mark.parametrize("subject", ORDER)
+def test_imports_point_backward(subject):
+    """Only earlier subjects are imported at the top of a module."""
+    assert files_of(subject)
+    for path in files_of(subject):
+        inside = path.parent.name == subject
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.level == 1 + inside:
+                assert ORDER.index(node.module.split(".")[0]) < ORDER.index(subject), f"{path.name}: {node.module}"
 
 
 def test_the_order_names_every_module():
     outside = {"__init__", "book", "data", "grading"}  # not part of the core
-    assert {p.stem for p in (ROOT / "nnbook").glob("*.py")} == set(ORDER) | outside
+    folders = {p.parent.name for p in (ROOT / "nnbook").glob("*/__init__.py")}
+    assert {p.stem for p in (ROOT / "nnbook").glob("*.py")} | folders == set(ORDER) | outside
 
 
 def test_module_test_and_name_go_together():
     for module in ORDER:
-        if module in ("checks", "tape", "arrays"):  # tested through test_autodiff and all others
+        if module in ("types", "checks", "tape", "arrays"):  # tested through test_autodiff and all others
             continue
         assert (ROOT / "tests" / f"test_{module}.py").exists()
 
