@@ -1,0 +1,122 @@
+"""x times a gate between 0 and 1 that x itself, or its other half, opens."""
+
+import numpy as np
+
+from ..arrays import split
+from ..checks import check_axis, check_floating
+from ..tape import primitive
+from .sigmoids import _log1p_exp, _sigmoid, sigmoid
+
+__all__ = ["gelu", "glu", "mish", "silu"]
+
+
+@primitive
+def silu(x):
+    """x times its sigmoid, also called swish.
+
+        y = x sigmoid(x)
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (silu); Elfwing et al. (2018).
+    """
+    check_floating("silu", x=x)
+    with np.errstate(invalid="ignore"):
+        return x * _sigmoid(x)
+
+@silu.defvjp
+def silu_vjp(dy, y, x):
+    s = _sigmoid(x)
+    with np.errstate(invalid="ignore"):
+        return dy * s * (1 + x * (1 - s))
+
+
+@primitive
+def mish(x):
+    """x times the tanh of its softplus.
+
+        y = x tanh(ln(1 + exp(x)))
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (mish); Misra (2020).
+    """
+    check_floating("mish", x=x)
+    with np.errstate(invalid="ignore"):
+        return x * np.tanh(_log1p_exp(x))
+
+@mish.defvjp
+def mish_vjp(dy, y, x):
+    t = np.tanh(_log1p_exp(x))
+    with np.errstate(invalid="ignore"):
+        return dy * (t + x * (1 - t * t) * _sigmoid(x))
+
+
+@primitive
+def gelu(x, approximate="none"):
+    """Gaussian error linear unit: x times the probability that a standard normal is below x.
+
+        y = x Phi(x);  approximate "tanh": y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point, ValueError unless approximate is "none" or "tanh".
+    Source: chapter 3, equation (gelu); Hendrycks and Gimpel (2016).
+    """
+    check_floating("gelu", x=x)
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate is {approximate!r}, expected 'none' or 'tanh'")
+    if approximate == "none" and np.iscomplexobj(x):
+        raise TypeError("gelu: x is complex, expected real numbers where approximate is 'none'")
+    with np.errstate(invalid="ignore"):
+        return x * (_normal_cdf(x) if approximate == "none" else _sigmoid(2 * _gelu_argument(x)))
+
+@gelu.defvjp
+def gelu_vjp(dy, y, x, approximate):
+    """d(x Phi)/dx = Phi + x phi, with the normal density phi = Phi'; by the chain rule for the tanh form."""
+    if approximate == "none":
+        return dy * (_normal_cdf(x) + x * np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5)
+    s = _sigmoid(2 * _gelu_argument(x))
+    return dy * (s + x * 2 * s * (1 - s) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
+
+
+def _gelu_argument(x):
+    return (2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x)
+
+
+# Cody's rational approximations of erf near 0 and of exp(x^2) erfc(x) beyond, highest power first (1969).
+_ERF = ([1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
+         3.20937758913846947e3],
+        [1, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3])
+
+
+_ERFC = ([2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
+          2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+          1.23033935479799725e3],
+         [1, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+          3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3])
+
+
+def _normal_cdf(x):
+    """P(Z <= x) of a standard normal Z, to rounding: NumPy has no erf."""
+    z = x * 0.5**0.5
+    near, a = np.clip(z, -0.5, 0.5), np.minimum(np.abs(z), 30)
+    erf = near * np.polyval(_ERF[0], near * near) / np.polyval(_ERF[1], near * near)
+    tail = 0.5 * np.exp(-a * a) * np.polyval(_ERFC[0], a) / np.polyval(_ERFC[1], a)
+    cdf = np.where(np.abs(z) < 0.46875, 0.5 + 0.5 * erf, np.where(z < 0, tail, 1 - tail))
+    return np.where(np.isnan(x), x, cdf).astype(x.dtype)
+
+
+def glu(x, axis=-1):
+    """Gated linear unit: one half of the entries gates the other.
+
+        y = a sigmoid(b), with x = [a, b] along `axis`
+
+    x (N, 2 C)  ->  y (N, C)
+    Raises ValueError where the axis has odd length, TypeError unless x is floating point.
+    Source: chapter 3, equation (glu); Dauphin et al. (2017).
+    """
+    axis = check_axis("glu", axis, x.ndim)
+    if x.ndim == 0 or x.shape[axis] % 2:
+        raise ValueError(f"glu: x has shape {x.shape}, expected an even length on axis {axis}")
+    a, b = split(x, 2, axis)
+    return a * sigmoid(b)

@@ -1,0 +1,159 @@
+"""Smooth steps from one level to another, and the smooth rectifiers that are their integrals."""
+
+import numpy as np
+
+from ..checks import check_floating
+from ..tape import primitive
+
+__all__ = ["celu", "elu", "logsigmoid", "selu", "sigmoid", "softplus", "softsign", "tanh"]
+
+
+def _sigmoid(x):
+    """1 / (1 + exp(-x)) without overflow: half of a tanh of half the argument."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+@primitive
+def sigmoid(x):
+    """The logistic function: a score as a probability.
+
+        y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (sigmoid).
+    """
+    check_floating("sigmoid", x=x)
+    return _sigmoid(x)
+
+@sigmoid.defvjp
+def sigmoid_vjp(dy, y, x):
+    return dy * y * (1 - y)
+
+
+@primitive
+def tanh(x):
+    """The hyperbolic tangent.
+
+        y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (tanh).
+    """
+    check_floating("tanh", x=x)
+    return np.tanh(x)
+
+@tanh.defvjp
+def tanh_vjp(dy, y, x):
+    return dy * (1 - y * y)
+
+
+@primitive
+def softsign(x):
+    """A sigmoid with polynomial tails.
+
+        y = x / (1 + |x|)
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (softsign).
+    """
+    check_floating("softsign", x=x)
+    with np.errstate(invalid="ignore"):
+        return x / (1 + np.abs(x))
+
+@softsign.defvjp
+def softsign_vjp(dy, y, x):
+    return dy / (1 + np.abs(x)) ** 2
+
+
+def _log1p_exp(x):
+    """ln(1 + exp(x)) without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@primitive
+def softplus(x, beta=1.0, threshold=20.0):
+    """A smooth ReLU, the integral of the sigmoid.
+
+        y = ln(1 + exp(beta x)) / beta,  and y = x where beta x > threshold
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (softplus).
+    """
+    check_floating("softplus", x=x)
+    return np.where(x * beta > threshold, x, _log1p_exp(beta * x) / beta)
+
+@softplus.defvjp
+def softplus_vjp(dy, y, x, beta, threshold):
+    return np.where(x * beta > threshold, dy, dy * _sigmoid(beta * x))
+
+
+@primitive
+def logsigmoid(x):
+    """The logarithm of the sigmoid, exact where the sigmoid is 0 to rounding.
+
+        y = -ln(1 + exp(-x))
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (logsigmoid).
+    """
+    check_floating("logsigmoid", x=x)
+    return -_log1p_exp(-x)
+
+@logsigmoid.defvjp
+def logsigmoid_vjp(dy, y, x):
+    return dy * _sigmoid(-x)
+
+
+@primitive
+def elu(x, alpha=1.0):
+    """Exponential linear unit: a straight line that bends to -alpha.
+
+        y = x where x > 0, alpha (exp(x) - 1) elsewhere
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (elu); Clevert et al. (2016).
+    """
+    check_floating("elu", x=x)
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+@elu.defvjp
+def elu_vjp(dy, y, x, alpha):
+    return np.where(x > 0, dy, dy * alpha * np.exp(np.minimum(x, 0)))
+
+
+@primitive
+def celu(x, alpha=1.0):
+    """ELU whose two halves meet with one slope for every alpha.
+
+        y = x where x > 0, alpha (exp(x / alpha) - 1) elsewhere
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point, ValueError where alpha is 0.
+    Source: chapter 3, equation (celu); Barron (2017).
+    """
+    check_floating("celu", x=x)
+    if alpha == 0:
+        raise ValueError("celu: alpha is 0, expected another number")
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+@celu.defvjp
+def celu_vjp(dy, y, x, alpha):
+    return np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0) / alpha))
+
+
+def selu(x):
+    """Scaled ELU: with these two constants mean 0 and variance 1 are a fixed point of a wide layer.
+
+        y = 1.0507 elu(x, 1.6733)
+
+    x (...)  ->  y (...)
+    Raises TypeError unless x is floating point.
+    Source: chapter 3, equation (selu); Klambauer et al. (2017).
+    """
+    return elu(x, 1.6732632423543772848170429916717) * 1.0507009873554804934193349852946

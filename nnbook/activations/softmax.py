@@ -1,0 +1,102 @@
+"""Softmax and its kin: scores become probabilities, or their logarithms, without overflow."""
+
+import numpy as np
+
+from ..arrays import neg
+from ..checks import check_axis, check_floating
+from ..tape import plain, primitive
+
+__all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
+
+
+@primitive
+def softmax(x, axis=-1):
+    """Turn scores into probabilities.
+
+        y_i = exp(x_i) / sum_j exp(x_j)
+
+    x (..., V)  ->  y (..., V)
+    The maximum is subtracted first, so nothing overflows; where all scores are -inf the result is nan, as
+    in torch. Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Source: chapter 3, equation (softmax).
+    """
+    check_floating("softmax", x=x)
+    axis = check_axis("softmax", axis, x.ndim)
+    if x.ndim == 0:
+        return softmax(x[None], 0)[0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        e = np.exp(_shifted(x, axis))
+        return e / np.sum(e, axis=axis, keepdims=True)
+
+@softmax.defvjp
+def softmax_vjp(dy, y, x, axis):
+    """dx = y * (dy - <y, dy>): the Jacobian diag(y) - y y^T is never formed."""
+    return y * (dy - np.sum(y * dy, axis=axis if np.ndim(x) else None, keepdims=True))
+
+
+def softmin(x, axis=-1):
+    """Softmax of the negated scores: the smallest score wins.
+
+        y_i = exp(-x_i) / sum_j exp(-x_j)
+
+    x (..., V)  ->  y (..., V)
+    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Source: chapter 3, equation (softmin).
+    """
+    check_floating("softmin", x=plain(x))
+    return softmax(neg(x), axis)
+
+
+@primitive
+def log_softmax(x, axis=-1):
+    """The logarithm of softmax, exact where a probability is 0 to rounding.
+
+        y_i = x_i - ln sum_j exp(x_j)
+
+    x (..., V)  ->  y (..., V)
+    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Source: chapter 3, equation (log_softmax).
+    """
+    check_floating("log_softmax", x=x)
+    axis = check_axis("log_softmax", axis, x.ndim)
+    if x.ndim == 0:
+        return log_softmax(x[None], 0)[0]
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        s = _shifted(x, axis)
+        return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+
+@log_softmax.defvjp
+def log_softmax_vjp(dy, y, x, axis):
+    """dx = dy - softmax(x) * sum_j dy_j."""
+    return dy - np.exp(y) * np.sum(dy, axis=axis if np.ndim(x) else None, keepdims=True)
+
+
+@primitive
+def logsumexp(x, axis, keepdims=False):
+    """A smooth maximum: the logarithm of a sum of exponentials.
+
+        y = ln sum_j exp(x_j)
+
+    x (..., V)  ->  y (...)
+    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Source: chapter 3, equation (logsumexp).
+    """
+    check_floating("logsumexp", x=x)
+    axis = check_axis("logsumexp", axis, x.ndim)
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    largest = np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore", over="ignore"):
+        y = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    return y if keepdims else np.squeeze(y, axis)
+
+@logsumexp.defvjp
+def logsumexp_vjp(dy, y, x, axis, keepdims):
+    """dx = dy softmax(x)."""
+    dy, y = (a if keepdims else np.expand_dims(a, axis) for a in (dy, y))
+    return dy * np.exp(x - np.where(np.isfinite(y), y, 0))
+
+
+def _shifted(x, axis):
+    """x minus its maximum along `axis`, which changes no probability; a maximum of -inf shifts nothing."""
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return x - largest

@@ -1,0 +1,199 @@
+"""Entry by entry, broadcast as NumPy does, and the product of matrices."""
+
+import numpy as np
+
+from ..tape import primitive
+
+__all__ = ["abs", "add", "clip", "cos", "div", "exp", "log", "matmul", "maximum", "minimum", "mul", "neg", "power",
+           "sin", "sqrt", "sub", "where"]
+
+
+def unbroadcast(g, like):
+    """Sum `g` down to the shape of `like`: the adjoint of broadcasting `like` up to the shape of `g`."""
+    shape = np.shape(like)
+    if np.shape(g) == shape:
+        return g
+    g = np.sum(g, axis=tuple(range(np.ndim(g) - len(shape))))
+    return np.sum(g, axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True).reshape(shape)
+
+
+@primitive
+def add(a, b):
+    """y = a + b, broadcast as NumPy does."""
+    return np.add(a, b)
+
+@add.defvjp
+def add_vjp(dy, y, a, b):
+    return unbroadcast(dy, a), unbroadcast(dy, b)
+
+
+@primitive
+def sub(a, b):
+    """y = a - b, broadcast as NumPy does."""
+    return np.subtract(a, b)
+
+@sub.defvjp
+def sub_vjp(dy, y, a, b):
+    return unbroadcast(dy, a), unbroadcast(-dy, b)
+
+
+@primitive
+def mul(a, b):
+    """y = a * b elementwise, broadcast as NumPy does."""
+    return np.multiply(a, b)
+
+@mul.defvjp
+def mul_vjp(dy, y, a, b):
+    return unbroadcast(dy * b, a), unbroadcast(dy * a, b)
+
+
+@primitive
+def div(a, b):
+    """y = a / b elementwise, broadcast as NumPy does."""
+    return np.divide(a, b)
+
+@div.defvjp
+def div_vjp(dy, y, a, b):
+    return unbroadcast(dy / b, a), unbroadcast(-dy * y / b, b)
+
+
+@primitive
+def neg(x):
+    """y = -x."""
+    return np.negative(x)
+
+@neg.defvjp
+def neg_vjp(dy, y, x):
+    return -dy
+
+
+@primitive
+def power(x, exponent):
+    """y = x ** exponent for a number `exponent`. Raises TypeError for an array: write exp(exponent * log(x))."""
+    if np.ndim(exponent) or isinstance(exponent, np.ndarray):
+        raise TypeError(f"power: exponent is a {type(exponent).__name__}, expected a number")
+    return np.power(x, exponent)
+
+@power.defvjp
+def power_vjp(dy, y, x, exponent):
+    return dy * (x.dtype.type(exponent) * x ** x.dtype.type(exponent - 1)) if exponent else np.zeros_like(x)
+
+
+@primitive
+def exp(x):
+    """y = e ** x."""
+    return np.exp(x)
+
+@exp.defvjp
+def exp_vjp(dy, y, x):
+    return dy * y
+
+
+@primitive
+def log(x):
+    """y = ln x."""
+    return np.log(x)
+
+@log.defvjp
+def log_vjp(dy, y, x):
+    return dy / x
+
+
+@primitive
+def sqrt(x):
+    """y = x ** (1/2)."""
+    return np.sqrt(x)
+
+@sqrt.defvjp
+def sqrt_vjp(dy, y, x):
+    return dy / (2 * y)
+
+
+@primitive
+def sin(x):
+    """y = sin x, x in radians."""
+    return np.sin(x)
+
+@sin.defvjp
+def sin_vjp(dy, y, x):
+    return dy * np.cos(x)
+
+
+@primitive
+def cos(x):
+    """y = cos x, x in radians."""
+    return np.cos(x)
+
+@cos.defvjp
+def cos_vjp(dy, y, x):
+    return -dy * np.sin(x)
+
+
+@primitive
+def abs(x):
+    """y = |x|, with derivative 0 at 0."""
+    return np.abs(x)
+
+@abs.defvjp
+def abs_vjp(dy, y, x):
+    return dy * np.sign(x)
+
+
+@primitive
+def clip(x, lower=None, upper=None):
+    """y = min(max(x, lower), upper); the gradient passes where lower <= x <= upper, as in torch."""
+    return np.clip(x, lower, upper)
+
+@clip.defvjp
+def clip_vjp(dy, y, x, lower, upper):
+    return dy * (np.equal(x, y))
+
+
+@primitive
+def maximum(a, b):
+    """y = max(a, b) elementwise; where they are equal each receives half of the gradient, as in torch."""
+    return np.maximum(a, b)
+
+@maximum.defvjp
+def maximum_vjp(dy, y, a, b):
+    half = np.equal(a, b) / dy.dtype.type(2)
+    return unbroadcast(dy * (np.greater(a, b) + half), a), unbroadcast(dy * (np.less(a, b) + half), b)
+
+
+@primitive
+def minimum(a, b):
+    """y = min(a, b) elementwise; where they are equal each receives half of the gradient, as in torch."""
+    return np.minimum(a, b)
+
+@minimum.defvjp
+def minimum_vjp(dy, y, a, b):
+    half = np.equal(a, b) / dy.dtype.type(2)
+    return unbroadcast(dy * (np.less(a, b) + half), a), unbroadcast(dy * (np.greater(a, b) + half), b)
+
+
+@primitive
+def where(condition, a, b):
+    """y = a where `condition` holds, else b."""
+    return np.where(condition, a, b)
+
+@where.defvjp
+def where_vjp(dy, y, condition, a, b):
+    zero = dy.dtype.type(0)
+    return None, unbroadcast(np.where(condition, dy, zero), a), unbroadcast(np.where(condition, zero, dy), b)
+
+
+@primitive
+def matmul(a, b):
+    """y = a @ b with NumPy's rules: leading axes broadcast, 1-D arguments are row or column."""
+    return np.matmul(a, b)
+
+@matmul.defvjp
+def matmul_vjp(dy, y, a, b):
+    """da = dy b^T, db = a^T dy; a 1-D argument is a matrix with one row (a) or one column (b)."""
+    a2 = a[None, :] if a.ndim == 1 else a
+    b2 = b[:, None] if b.ndim == 1 else b
+    dy = np.expand_dims(dy, -1) if b.ndim == 1 else dy
+    dy = np.expand_dims(dy, -2) if a.ndim == 1 else dy
+    da = unbroadcast(dy @ np.swapaxes(b2, -1, -2), a2)
+    db = unbroadcast(np.swapaxes(a2, -1, -2) @ dy, b2)
+    return da.reshape(a.shape), db.reshape(b.shape)

@@ -1,0 +1,131 @@
+"""The same numbers in another shape or order, joined or cut."""
+
+import numpy as np
+
+from ..tape import primitive
+from .elementwise import unbroadcast
+
+__all__ = ["broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "repeat", "reshape", "split", "squeeze",
+           "stack", "swapaxes", "transpose"]
+
+
+@primitive
+def reshape(x, shape):
+    """The same numbers in the same order under another shape."""
+    return np.reshape(x, shape)
+
+@reshape.defvjp
+def reshape_vjp(dy, y, x, shape):
+    return np.reshape(dy, x.shape)
+
+
+@primitive
+def transpose(x, axes=None):
+    """Permute the axes: axis i of y is axis axes[i] of x; None reverses them all."""
+    return np.transpose(x, axes)
+
+@transpose.defvjp
+def transpose_vjp(dy, y, x, axes):
+    return np.transpose(dy, None if axes is None else np.argsort([a % x.ndim for a in axes]))
+
+
+@primitive
+def swapaxes(x, axis1, axis2):
+    """Exchange two axes."""
+    return np.swapaxes(x, axis1, axis2)
+
+@swapaxes.defvjp
+def swapaxes_vjp(dy, y, x, axis1, axis2):
+    return np.swapaxes(dy, axis1, axis2)
+
+
+@primitive
+def moveaxis(x, source, destination):
+    """Move axis `source` to the place `destination`; the others keep their order."""
+    return np.moveaxis(x, source, destination)
+
+@moveaxis.defvjp
+def moveaxis_vjp(dy, y, x, source, destination):
+    return np.moveaxis(dy, destination, source)
+
+
+@primitive
+def expand_dims(x, axis):
+    """Insert an axis of length one."""
+    return np.expand_dims(x, axis)
+
+@expand_dims.defvjp
+def expand_dims_vjp(dy, y, x, axis):
+    return np.reshape(dy, x.shape)
+
+
+@primitive
+def squeeze(x, axis=None):
+    """Take away axes of length one."""
+    return np.squeeze(x, axis)
+
+@squeeze.defvjp
+def squeeze_vjp(dy, y, x, axis):
+    return np.reshape(dy, x.shape)
+
+
+@primitive
+def broadcast_to(x, shape):
+    """Repeat x without copying until it has `shape`."""
+    return np.broadcast_to(x, shape)
+
+@broadcast_to.defvjp
+def broadcast_to_vjp(dy, y, x, shape):
+    return unbroadcast(dy, x)
+
+
+@primitive
+def flip(x, axis=None):
+    """Reverse the order along `axis` (None: along all axes)."""
+    return np.flip(x, axis)
+
+@flip.defvjp
+def flip_vjp(dy, y, x, axis):
+    return np.flip(dy, axis)
+
+
+@primitive
+def repeat(x, repeats, axis):
+    """Repeat each slice along `axis` `repeats` times, copies side by side."""
+    return np.repeat(x, repeats, axis)
+
+@repeat.defvjp
+def repeat_vjp(dy, y, x, repeats, axis):
+    """The copies of a slice stand side by side; sum each run of them."""
+    axis = axis % x.ndim
+    return np.sum(np.reshape(dy, (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])), axis=axis + 1)
+
+
+@primitive
+def concatenate(arrays, axis=0):
+    """Join arrays along an axis that they have."""
+    return np.concatenate(arrays, axis)
+
+@concatenate.defvjp
+def concatenate_vjp(dy, y, arrays, axis):
+    return (np.split(dy, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis),)
+
+
+@primitive
+def stack(arrays, axis=0):
+    """Join arrays of one shape along a new axis."""
+    return np.stack(arrays, axis)
+
+@stack.defvjp
+def stack_vjp(dy, y, arrays, axis):
+    return (list(np.moveaxis(dy, axis, 0)),)
+
+
+@primitive
+def split(x, sections, axis=0):
+    """Cut x along `axis` into `sections` equal parts, or at the indices of a list."""
+    return tuple(np.split(x, sections, axis))
+
+@split.defvjp
+def split_vjp(dy, y, x, sections, axis):
+    return np.concatenate([np.zeros_like(p) if d is None else d for d, p in zip(dy, y, strict=True)], axis)

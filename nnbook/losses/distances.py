@@ -1,0 +1,80 @@
+"""Losses for numbers: how far a prediction is from its target."""
+
+from ..arrays import abs, clip, sum
+from ..checks import check_shape
+from .reductions import _check, _given, _reduce
+
+__all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
+
+
+def mse_loss(input, target, reduction="mean", weight=None):
+    """Mean squared error.
+
+        L = mean_i (input_i - target_i)^2
+
+    input (N, D), target (N, D)  ->  loss ()
+    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
+    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    Source: chapter 3, equation (mse_loss).
+    """
+    _check("mse_loss", input, target, reduction, **_given(weight=weight))
+    difference = input - target
+    return _weighted_mean("mse_loss", difference * difference, weight, reduction)
+
+
+def l1_loss(input, target, reduction="mean", weight=None):
+    """Mean absolute error.
+
+        L = mean_i |input_i - target_i|
+
+    input (N, D), target (N, D)  ->  loss ()
+    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
+    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    Source: chapter 3, equation (l1_loss).
+    """
+    _check("l1_loss", input, target, reduction, **_given(weight=weight))
+    return _weighted_mean("l1_loss", abs(input - target), weight, reduction)
+
+
+def _weighted_mean(function, loss, weight, reduction):
+    if weight is None:
+        return _reduce(loss, reduction)
+    check_shape(function, "weight", weight, loss.shape, "(the shape of input)")
+    return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """Squared near zero, linear far away, so that an outlier pulls no harder than `delta`.
+
+        l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere, with d = input_i - target_i
+
+    input (N, D), target (N, D)  ->  loss ()
+    `weight`, of the shape of input, multiplies each entry. Raises ValueError unless delta > 0, where the shapes
+    differ or for an unknown reduction, TypeError for other kinds.
+    Source: chapter 3, equation (huber_loss); Huber (1964).
+    """
+    _check("huber_loss", input, target, reduction, **_given(weight=weight))
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
+    d = input - target
+    near = clip(d, -delta, delta)  # d where it is small, +-delta beyond: both cases in one line
+    loss = near * (d - 0.5 * near)
+    if weight is not None:
+        check_shape("huber_loss", "weight", weight, loss.shape, "(the shape of input)")
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+    """The Huber loss divided by its threshold: its slope beyond `beta` is 1.
+
+        l_i = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere, with d = input_i - target_i
+
+    input (N, D), target (N, D)  ->  loss ()
+    With beta 0 it is l1_loss. Raises ValueError where beta < 0, the shapes differ or for an unknown
+    reduction, TypeError for other kinds.
+    Source: chapter 3, equation (smooth_l1_loss); Girshick (2015).
+    """
+    _check("smooth_l1_loss", input, target, reduction)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
+    return huber_loss(input, target, reduction, beta) / beta if beta else l1_loss(input, target, reduction)
