@@ -12,14 +12,39 @@ def check_floating(function, **arrays):
 
     Complex numbers pass beside real ones: the complex-step oracle needs them.
     """
+    _check_kinds(function, "fc", "floating point", arrays)
+
+
+def check_real(function, **arrays):
+    """As check_floating, for functions that compare numbers: complex ones have no order."""
+    _check_kinds(function, "f", "real floating point", arrays)
+
+
+def check_real_or_integers(function, **arrays):
+    """As check_real, for functions that take integers too, as torch's do."""
+    _check_kinds(function, "fiu", "real numbers", arrays)
+
+
+def check_numbers(function, **arrays):
+    """As check_floating, for functions that take integers too, as torch's do."""
+    _check_kinds(function, "fciu", "floating point or integers", arrays)
+
+
+def as_floating(function, x):
+    """x, with integers and booleans as float32, torch's default dtype. Raises TypeError for anything else."""
+    _check_kinds(function, "fciub", "numbers", {"x": x})
+    return x if x.dtype.kind in "fc" else x.astype(np.float32)
+
+
+def _check_kinds(function, kinds, expected, arrays):
     dtypes = {}
     for name, a in arrays.items():
         if a is None and name in OPTIONAL:
             continue
         if not isinstance(a, np.ndarray | np.generic):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray")
-        if a.dtype.kind not in "fc":
-            raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected floating point")
+        if a.dtype.kind not in kinds:
+            raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected {expected}")
         dtypes[name] = a.dtype
     if len(set(dtypes.values())) > 1 and not any(d.kind == "c" for d in dtypes.values()):
         given = ", ".join(f"{name} {d}" for name, d in dtypes.items())

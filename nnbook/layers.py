@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .checks import check_floating, check_integers
+from .checks import check_floating, check_integers, check_numbers
 from .tape import plain, primitive
 
 __all__ = [
@@ -100,27 +100,32 @@ def linear(x, weight, bias=None):
         y_no = sum_i x_ni weight_oi + bias_o
 
     x (..., I), weight (O, I), bias (O)  ->  y (..., O)
-    Raises ValueError for shapes that do not fit, TypeError unless all are floating point of one dtype.
+    A weight (I) is a single output: y (...) with a bias (). Integers stay integers. Raises ValueError for
+    shapes that do not fit, TypeError unless all are numbers of one dtype.
     Source: chapter 3, equation (linear).
     """
-    check_floating("linear", x=x, weight=weight, bias=bias)
-    if weight.ndim != 2:
-        raise ValueError(f"linear: weight has shape {weight.shape}, expected (O, I)")
-    O, I = weight.shape
+    check_numbers("linear", x=x, weight=weight, bias=bias)
+    if weight.ndim not in (1, 2):
+        raise ValueError(f"linear: weight has shape {weight.shape}, expected (O, I) or (I,)")
+    *O, I = weight.shape
     if x.ndim == 0 or x.shape[-1] != I:
         raise ValueError(f"linear: x has shape {x.shape}, expected (..., {I}) for weight {weight.shape}")
-    if bias is not None and bias.shape != (O,):
-        raise ValueError(f"linear: bias has shape {bias.shape}, expected ({O},)")
-    y = (x.reshape(math.prod(x.shape[:-1]), I) @ weight.T).reshape(*x.shape[:-1], O)
+    if bias is not None and bias.shape != tuple(O):
+        raise ValueError(f"linear: bias has shape {bias.shape}, expected {tuple(O)}")
+    y = (_rows(x) @ _rows(weight).T).reshape(*x.shape[:-1], *O)
     return y if bias is None else y + bias
 
 @linear.defvjp
 def linear_vjp(dy, y, x, weight, bias):
     """dx = dy W, dW = dy^T x summed over all leading axes, db = the sum of dy."""
-    rows = math.prod(x.shape[:-1])
-    dy, x2 = dy.reshape(rows, weight.shape[0]), x.reshape(rows, x.shape[-1])
-    dbias = None if bias is None else dy.sum(axis=0)
-    return (dy @ weight).reshape(x.shape), dy.T @ x2, dbias
+    dy = dy.reshape(len(_rows(x)), len(_rows(weight)))
+    dbias = None if bias is None else dy.sum(axis=0).reshape(bias.shape)
+    return (dy @ _rows(weight)).reshape(x.shape), (dy.T @ _rows(x)).reshape(weight.shape), dbias
+
+
+def _rows(x):
+    """All leading axes as one: a matrix whose rows are vectors."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 # --- embedding --------------------------------------------------------------------------------------
@@ -132,13 +137,16 @@ def init_embedding(num_embeddings, embedding_dim, rng, dtype=np.float64):
 
 
 @primitive
-def embedding(token_ids, weight, padding_idx=None):
+def embedding(token_ids, weight, padding_idx=None, max_norm=None, norm_type=2.0,
+              scale_grad_by_freq=False):
     """Look up a row of a table for each integer; a product with one-hot rows, without the zeros.
 
         y_td = weight_{token_t, d}
 
     token_ids (N, T) of integers below V, weight (V, D)  ->  y (N, T, D)
-    The row `padding_idx` receives no gradient. Raises TypeError unless token_ids holds integers and weight
+    The row `padding_idx` receives no gradient. Rows whose `norm_type`-norm is above `max_norm` are looked
+    up shrunk to it, the table itself is not changed. `scale_grad_by_freq` divides a row's gradient by the
+    number of times that it was looked up. Raises TypeError unless token_ids holds integers and weight
     floating point, ValueError for a token outside 0 to V - 1.
     Source: chapter 3, equation (embedding).
     """
@@ -151,16 +159,27 @@ def embedding(token_ids, weight, padding_idx=None):
         raise ValueError(f"embedding: token_ids holds {token_ids.min()} to {token_ids.max()}, expected 0 to {V - 1}")
     if padding_idx is not None and not -V <= padding_idx < V:
         raise ValueError(f"embedding: padding_idx is {padding_idx}, expected -{V} to {V - 1}")
-    return weight[token_ids]
+    y = weight[token_ids]
+    return y if max_norm is None else _shrunk(y, max_norm, norm_type)
 
 @embedding.defvjp
-def embedding_vjp(dy, y, token_ids, weight, padding_idx):
+def embedding_vjp(dy, y, token_ids, weight, padding_idx, max_norm, norm_type,
+                  scale_grad_by_freq):
     """Gathering's adjoint: scatter and add, for a token may occur many times."""
     dweight = np.zeros_like(weight)
     np.add.at(dweight, token_ids, dy)
+    if scale_grad_by_freq:
+        times = np.bincount(token_ids.ravel(), minlength=len(weight))
+        dweight /= np.maximum(times, 1).astype(weight.dtype)[:, None]
     if padding_idx is not None:
         dweight[padding_idx] = 0
     return None, dweight
+
+
+def _shrunk(y, max_norm, norm_type):
+    """Rows no longer than max_norm. The factor counts as a constant in the gradient, as in torch."""
+    norm = np.linalg.norm(y, norm_type, axis=-1, keepdims=True)
+    return np.where(norm > max_norm, y * (max_norm / (norm + 1e-7)), y).astype(y.dtype)
 
 
 def one_hot(labels, num_classes=-1):

@@ -98,7 +98,7 @@ def test_glu_normalize_cosine_prelu(seed, shape):
     x, x2 = rng.standard_normal((2, *shape))
     axis = 0 if len(shape) == 1 else 1
     against_torch(lambda x: nnbook.glu(x, axis), lambda x: F.glu(x, axis), (x,), rng)
-    for p in (1.0, 2.0):
+    for p in (1.0, 2.0, 3.0, 0.5, -1.0, 0, float("inf"), float("-inf")):
         against_torch(lambda x, p=p: nnbook.normalize(x, p, axis), lambda x, p=p: F.normalize(x, p, axis), (x,), rng)
     against_torch(lambda a, b: nnbook.cosine_similarity(a, b, axis), lambda a, b: F.cosine_similarity(a, b, axis),
                   (x, x2), rng)
@@ -116,7 +116,12 @@ def test_normalize_of_zero_is_zero():
 
 BAD = [
     ("relu", ([1.0, 2.0],), {}, TypeError, "relu: x is a list, expected an ndarray"),
-    ("tanh", (np.arange(3),), {}, TypeError, "tanh: x has dtype int64, expected floating point"),
+    ("silu", (np.arange(3),), {}, TypeError, "silu: x has dtype int64, expected floating point"),
+    ("relu", (np.ones(3, bool),), {}, TypeError, "relu: x has dtype bool, expected real numbers"),
+    ("relu", (np.ones(3, complex),), {}, TypeError, "relu: x has dtype complex128, expected real numbers"),
+    ("elu", (np.ones(3, complex),), {}, TypeError, "elu: x has dtype complex128, expected real floating point"),
+    ("softplus", (np.arange(3),), {}, TypeError, "softplus: x has dtype int64, expected real floating point"),
+    ("logsumexp", (np.ones((2, 3)), (0, -2)), {}, ValueError, r"axis is \(0, -2\), expected each axis once"),
     ("softmax", (np.arange(3),), {}, TypeError, "softmax: x has dtype int64"),
     ("softmax", (np.ones(3), 1), {}, ValueError, "softmax: axis is 1, expected -1 to 0"),
     ("softmax", (np.ones(3), "0"), {}, TypeError, "softmax: axis is '0', expected an integer"),
@@ -127,8 +132,8 @@ BAD = [
     ("hardtanh", (np.ones(3), 1.0, -1.0), {}, ValueError, "hardtanh: min_val is 1.0 and max_val is -1.0"),
     ("prelu", (np.ones((2, 3)), np.ones(2)), {}, ValueError, r"prelu: weight has shape \(2,\), expected 1 entry or 3"),
     ("cosine_similarity", (np.ones((2, 3)), np.ones((2, 4))), {}, ValueError, r"x2 has shape \(2, 4\)"),
-    ("normalize", (np.ones((2, 3)), 3), {}, ValueError, "normalize: p is 3, expected 1 or 2"),
-    ("sigmoid", (np.array([True]),), {}, TypeError, "sigmoid: x has dtype bool"),
+    ("normalize", (np.ones((2, 3)), "2"), {}, TypeError, "normalize: p is '2', expected a number"),
+    ("sigmoid", (np.array(["a"]),), {}, TypeError, "sigmoid: x has dtype <U1, expected numbers"),
 ]
 
 

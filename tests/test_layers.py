@@ -29,6 +29,36 @@ def test_linear_without_inputs_or_outputs(I, O):
     against_torch(nnbook.linear, F.linear, (np.ones((2, I)), np.ones((O, I)), rng.standard_normal(O)), rng)
 
 
+def test_linear_with_one_output_and_with_integers():
+    rng = np.random.default_rng(0)
+    arrays = rng.standard_normal((2, 4, 3)), rng.standard_normal(3), np.asarray(rng.standard_normal())
+    against_torch(nnbook.linear, F.linear, arrays[:2], rng)
+    against_torch(nnbook.linear, F.linear, arrays, rng)
+    x, w = rng.integers(-5, 5, (2, 3)), rng.integers(-5, 5, (7, 3))
+    y = nnbook.linear(x, w)
+    assert y.dtype == np.int64
+    np.testing.assert_array_equal(y, F.linear(torch.tensor(x), torch.tensor(w)).numpy())
+
+
+@given(seed=SEEDS, max_norm=st.sampled_from([None, 0.5, 1.5]), norm_type=st.sampled_from([1.0, 2.0, float("inf")]),
+       by_frequency=st.booleans(), padding_idx=st.sampled_from([None, 2]))
+@settings(max_examples=30, deadline=None)
+def test_embedding_of_short_rows_and_by_frequency(seed, max_norm, norm_type, by_frequency, padding_idx):
+    rng = np.random.default_rng(seed)
+    ids, weight = rng.integers(0, 5, (4, 3)), rng.standard_normal((5, 7))
+    kept = weight.copy()
+
+    def theirs(w):
+        if max_norm is not None:  # torch shrinks the rows of the table itself, outside the graph
+            with torch.no_grad():
+                torch.embedding_renorm_(w.detach(), torch.tensor(ids), max_norm, norm_type)
+        return F.embedding(torch.tensor(ids), w, padding_idx, scale_grad_by_freq=by_frequency)
+
+    against_torch(lambda w: nnbook.embedding(ids, w, padding_idx, max_norm, norm_type, by_frequency), theirs, (weight,),
+                  rng)
+    np.testing.assert_array_equal(weight, kept)
+
+
 @given(seed=SEEDS, shape=st.sampled_from([(), (4,), (2, 5), (0,)]), padding_idx=st.sampled_from([None, 0, 3, -1]))
 @settings(max_examples=30, deadline=None)
 def test_embedding(seed, shape, padding_idx):
@@ -98,10 +128,12 @@ X, W = np.ones((2, 3)), np.ones((5, 3))
 BAD = [
     (nnbook.linear, (X, np.ones((3, 5))), ValueError, r"linear: x has shape \(2, 3\), expected \(..., 5\)"),
     (nnbook.linear, (X, W, np.ones(3)), ValueError, r"linear: bias has shape \(3,\), expected \(5,\)"),
-    (nnbook.linear, (X, np.ones(3)), ValueError, r"linear: weight has shape \(3,\), expected \(O, I\)"),
+    (nnbook.linear, (X, W[None]), ValueError, r"linear: weight has shape \(1, 5, 3\), expected \(O, I\) or \(I,\)"),
+    (nnbook.linear, (X, np.ones(3), np.ones(1)), ValueError, r"linear: bias has shape \(1,\), expected \(\)"),
     (nnbook.linear, (np.float64(2), W), ValueError, r"linear: x has shape \(\)"),
     (nnbook.linear, (X.astype(np.float32), W), TypeError, "linear: the dtypes differ: x float32, weight float64"),
-    (nnbook.linear, (np.ones((2, 3), int), W), TypeError, "linear: x has dtype int64"),
+    (nnbook.linear, (np.ones((2, 3), int), W), TypeError, "linear: the dtypes differ: x int64, weight float64"),
+    (nnbook.linear, (np.ones((2, 3), bool), W), TypeError, "linear: x has dtype bool, expected floating point or int"),
     (nnbook.linear, (X, None), TypeError, "weight is a NoneType, expected an ndarray"),
     (nnbook.embedding, (None, W), TypeError, "token_ids is a NoneType, expected an ndarray of integers"),
     (nnbook.embedding, (np.array([5]), W), ValueError, "token_ids holds 5 to 5, expected 0 to 4"),

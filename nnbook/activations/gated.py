@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..arrays import split
-from ..checks import check_axis, check_floating
-from ..tape import primitive
+from ..checks import check_axis, check_floating, check_real
+from ..tape import plain, primitive
 from .sigmoids import _log1p_exp, _sigmoid, sigmoid
 
 __all__ = ["gelu", "glu", "mish", "silu"]
@@ -41,7 +41,7 @@ def mish(x):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (mish); Misra (2020).
     """
-    check_floating("mish", x=x)
+    check_real("mish", x=x)
     with np.errstate(invalid="ignore"):
         return x * np.tanh(_log1p_exp(x))
 
@@ -115,6 +115,7 @@ def glu(x, axis=-1):
     Raises ValueError where the axis has odd length, TypeError unless x is floating point.
     Source: chapter 3, equation (glu); Dauphin et al. (2017).
     """
+    check_floating("glu", x=plain(x))
     axis = check_axis("glu", axis, x.ndim)
     if x.ndim == 0 or x.shape[axis] % 2:
         raise ValueError(f"glu: x has shape {x.shape}, expected an even length on axis {axis}")

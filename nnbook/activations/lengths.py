@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..arrays import abs, maximum, sum
+from ..arrays import broadcast_to, maximum, sum
 from ..checks import check_axis, check_floating
 from ..tape import plain, primitive
 
@@ -15,10 +15,39 @@ def normalize(x, p=2.0, axis=1, eps=1e-12):
         y = x / max(||x||_p, eps)
 
     x (N, D)  ->  y (N, D)
-    Raises ValueError unless p is 1 or 2 or where x has no such axis, TypeError unless x is floating point.
+    Raises ValueError where x has no such axis, TypeError unless x is floating point and p a number.
     Source: chapter 3, equation (normalize).
     """
-    return x / maximum(_norm("normalize", x, p, axis), np.asarray(eps, x.dtype))
+    check_floating("normalize", x=plain(x))
+    if not isinstance(p, int | float):
+        raise TypeError(f"normalize: p is {p!r}, expected a number")
+    axis = check_axis("normalize", axis, x.ndim)
+    return x / maximum(_norm(x, p, axis if x.ndim else None), np.asarray(eps, x.dtype))
+
+
+@primitive
+@np.errstate(divide="ignore", over="ignore")
+def _norm(x, p, axis):
+    """||x||_p = (sum_i |x_i|^p)^(1/p); its limits at p = 0 and p = +-inf count, and take the extreme."""
+    if p == 0:
+        return np.sum(x != 0, axis=axis, keepdims=True, dtype=x.dtype)
+    if abs(p) == np.inf:
+        return (np.max if p > 0 else np.min)(np.abs(x), axis=axis, keepdims=True)
+    if p == 2:
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=True))
+    return np.sum(np.abs(x) ** p, axis=axis, keepdims=True) ** (1 / p)
+
+@_norm.defvjp
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
+def _norm_vjp(dy, y, x, p, axis):
+    """dx = dy sign(x) (|x| / y)^(p - 1), and 0 where that has no value, as in torch."""
+    if p == 0:
+        return np.zeros_like(x)
+    if abs(p) == np.inf:
+        hit = np.equal(np.abs(x), y)
+        return dy * np.sign(x) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=x.dtype)
+    dx = x / y if p == 2 else np.sign(x) * (np.abs(x) / y) ** (p - 1)
+    return dy * np.where((y == 0) | (x == 0), 0, dx).astype(x.dtype)
 
 
 def cosine_similarity(x1, x2, axis=1, eps=1e-8):
@@ -27,28 +56,16 @@ def cosine_similarity(x1, x2, axis=1, eps=1e-8):
         y = <x1, x2> / (max(||x1||, eps) max(||x2||, eps))
 
     x1 (N, D), x2 (N, D)  ->  y (N)
-    Raises ValueError where the shapes differ or there is no such axis, TypeError for other kinds.
+    The two are broadcast to one shape first, in which `axis` counts. Raises ValueError where they do not
+    broadcast or there is no such axis, TypeError for other kinds.
     Source: chapter 3, equation (cosine_similarity).
     """
     check_floating("cosine_similarity", x1=plain(x1), x2=plain(x2))
-    if x1.shape != x2.shape:
-        raise ValueError(f"cosine_similarity: x2 has shape {x2.shape}, expected the shape of x1, {x1.shape}")
+    try:
+        shape = np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        raise ValueError(f"cosine_similarity: x2 has shape {x2.shape}, expected one that broadcasts with x1, "
+                         f"{x1.shape}") from None
+    axis = check_axis("cosine_similarity", axis, len(shape))
+    x1, x2 = (broadcast_to(x, shape or (1,)) for x in (x1, x2))  # numbers are vectors of length one
     return sum(normalize(x1, 2.0, axis, eps) * normalize(x2, 2.0, axis, eps), axis)
-
-
-def _norm(function, x, p, axis):
-    check_floating(function, x=plain(x))
-    axis = check_axis(function, axis, x.ndim)
-    if p not in (1, 2):
-        raise ValueError(f"{function}: p is {p}, expected 1 or 2")
-    return sum(abs(x), axis, True) if p == 1 else _sqrt0(sum(x * x, axis, True))
-
-
-@primitive
-def _sqrt0(x):
-    """The square root, with derivative 0 at 0, as torch's norms have."""
-    return np.sqrt(x)
-
-@_sqrt0.defvjp
-def _sqrt0_vjp(dy, y, x):
-    return np.where(y == 0, 0, dy / np.where(y == 0, 1, 2 * y))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..checks import check_floating
+from ..checks import check_real, check_real_or_integers
 from ..tape import primitive
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
@@ -18,7 +18,7 @@ def relu(x):
     The derivative at 0 is 0, as in torch. Raises TypeError unless x is floating point.
     Source: chapter 3, equation (relu).
     """
-    check_floating("relu", x=x)
+    check_real_or_integers("relu", x=x)
     return np.maximum(x, 0)
 
 @relu.defvjp
@@ -36,7 +36,7 @@ def leaky_relu(x, negative_slope=0.01):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (leaky_relu); Maas et al. (2013).
     """
-    check_floating("leaky_relu", x=x)
+    check_real("leaky_relu", x=x)
     return np.where(x > 0, x, x * negative_slope)
 
 @leaky_relu.defvjp
@@ -54,7 +54,7 @@ def prelu(x, weight):
     Raises ValueError unless weight has one entry or as many as x has channels, TypeError for other kinds.
     Source: chapter 3, equation (prelu); He et al. (2015).
     """
-    check_floating("prelu", x=x, weight=weight)
+    check_real("prelu", x=x, weight=weight)
     return np.where(x > 0, x, _slopes(x, weight) * x)
 
 @prelu.defvjp
@@ -82,7 +82,7 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
     Raises TypeError unless x is floating point, ValueError unless min_val < max_val.
     Source: chapter 3, equation (hardtanh).
     """
-    check_floating("hardtanh", x=x)
+    check_real_or_integers("hardtanh", x=x)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val is {min_val} and max_val is {max_val}, expected min_val <= max_val")
     return np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val))
@@ -114,7 +114,7 @@ def hardsigmoid(x):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (hardsigmoid).
     """
-    check_floating("hardsigmoid", x=x)
+    check_real("hardsigmoid", x=x)
     return np.clip(x + 3, 0, 6) / 6
 
 @hardsigmoid.defvjp
@@ -132,7 +132,7 @@ def hardswish(x):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (hardswish); Howard et al. (2019).
     """
-    check_floating("hardswish", x=x)
+    check_real("hardswish", x=x)
     with np.errstate(invalid="ignore"):
         return x * np.clip(x + 3, 0, 6) / 6
 

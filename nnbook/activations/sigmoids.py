@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..checks import check_floating
+from ..checks import as_floating, check_real
 from ..tape import primitive
 
 __all__ = ["celu", "elu", "logsigmoid", "selu", "sigmoid", "softplus", "softsign", "tanh"]
@@ -20,11 +20,10 @@ def sigmoid(x):
         y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2
 
     x (...)  ->  y (...)
-    Raises TypeError unless x is floating point.
+    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
     Source: chapter 3, equation (sigmoid).
     """
-    check_floating("sigmoid", x=x)
-    return _sigmoid(x)
+    return _sigmoid(as_floating("sigmoid", x))
 
 @sigmoid.defvjp
 def sigmoid_vjp(dy, y, x):
@@ -38,11 +37,10 @@ def tanh(x):
         y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
 
     x (...)  ->  y (...)
-    Raises TypeError unless x is floating point.
+    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
     Source: chapter 3, equation (tanh).
     """
-    check_floating("tanh", x=x)
-    return np.tanh(x)
+    return np.tanh(as_floating("tanh", x))
 
 @tanh.defvjp
 def tanh_vjp(dy, y, x):
@@ -56,10 +54,10 @@ def softsign(x):
         y = x / (1 + |x|)
 
     x (...)  ->  y (...)
-    Raises TypeError unless x is floating point.
+    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
     Source: chapter 3, equation (softsign).
     """
-    check_floating("softsign", x=x)
+    x = as_floating("softsign", x)
     with np.errstate(invalid="ignore"):
         return x / (1 + np.abs(x))
 
@@ -83,7 +81,7 @@ def softplus(x, beta=1.0, threshold=20.0):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (softplus).
     """
-    check_floating("softplus", x=x)
+    check_real("softplus", x=x)
     return np.where(x * beta > threshold, x, _log1p_exp(beta * x) / beta)
 
 @softplus.defvjp
@@ -101,7 +99,7 @@ def logsigmoid(x):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (logsigmoid).
     """
-    check_floating("logsigmoid", x=x)
+    check_real("logsigmoid", x=x)
     return -_log1p_exp(-x)
 
 @logsigmoid.defvjp
@@ -119,7 +117,7 @@ def elu(x, alpha=1.0):
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (elu); Clevert et al. (2016).
     """
-    check_floating("elu", x=x)
+    check_real("elu", x=x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 @elu.defvjp
@@ -137,7 +135,7 @@ def celu(x, alpha=1.0):
     Raises TypeError unless x is floating point, ValueError where alpha is 0.
     Source: chapter 3, equation (celu); Barron (2017).
     """
-    check_floating("celu", x=x)
+    check_real("celu", x=x)
     if alpha == 0:
         raise ValueError("celu: alpha is 0, expected another number")
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..arrays import neg
-from ..checks import check_axis, check_floating
+from ..checks import as_floating, check_axis, check_floating
 from ..tape import plain, primitive
 
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
@@ -78,11 +78,12 @@ def logsumexp(x, axis, keepdims=False):
         y = ln sum_j exp(x_j)
 
     x (..., V)  ->  y (...)
-    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    `axis` is an integer or a tuple of them. Integers become float32, as in torch. Raises TypeError unless x
+    is an array of numbers, ValueError where x has no such axis.
     Source: chapter 3, equation (logsumexp).
     """
-    check_floating("logsumexp", x=x)
-    axis = check_axis("logsumexp", axis, x.ndim)
+    x = as_floating("logsumexp", x)
+    axis = _axes("logsumexp", axis, x.ndim)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore", over="ignore"):
@@ -92,8 +93,17 @@ def logsumexp(x, axis, keepdims=False):
 @logsumexp.defvjp
 def logsumexp_vjp(dy, y, x, axis, keepdims):
     """dx = dy softmax(x)."""
+    axis = _axes("logsumexp", axis, x.ndim)
     dy, y = (a if keepdims else np.expand_dims(a, axis) for a in (dy, y))
     return dy * np.exp(x - np.where(np.isfinite(y), y, 0))
+
+
+def _axes(function, axis, ndim):
+    """One axis or a tuple of them as a tuple of numbers from 0, each once; a 0-d array has none."""
+    axes = tuple(check_axis(function, a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{function}: axis is {axis}, expected each axis once")
+    return axes if ndim else ()
 
 
 def _shifted(x, axis):

@@ -1,7 +1,7 @@
 """Losses for numbers: how far a prediction is from its target."""
 
 from ..arrays import abs, clip, sum
-from ..checks import check_shape
+from ..checks import check_real, check_shape
 from .reductions import _check, _given, _reduce
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -53,7 +53,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
-    _check("huber_loss", input, target, reduction, **_given(weight=weight))
+    _check("huber_loss", input, target, reduction, check_real, **_given(weight=weight))
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
     d = input - target
@@ -74,7 +74,7 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     reduction, TypeError for other kinds.
     Source: chapter 3, equation (smooth_l1_loss); Girshick (2015).
     """
-    _check("smooth_l1_loss", input, target, reduction)
+    _check("smooth_l1_loss", input, target, reduction, check_real)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
     return huber_loss(input, target, reduction, beta) / beta if beta else l1_loss(input, target, reduction)

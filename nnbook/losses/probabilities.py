@@ -4,6 +4,7 @@ import numpy as np
 
 from ..activations import _log1p_exp, _sigmoid
 from ..arrays import exp, log, sum, where
+from ..checks import check_real
 from ..tape import plain, primitive
 from .reductions import _check, _check_broadcast, _check_reduction, _given, _reduce
 
@@ -20,7 +21,7 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     differ, weight does not broadcast, or for an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (binary_cross_entropy).
     """
-    _check("binary_cross_entropy", input, target, reduction, **_given(weight=weight))
+    _check("binary_cross_entropy", input, target, reduction, check_real, **_given(weight=weight))
     _check_broadcast("binary_cross_entropy", "weight", weight, input)
     if np.any((plain(input) < 0) | (plain(input) > 1)):
         raise ValueError("binary_cross_entropy: input holds numbers outside [0, 1], expected probabilities")
@@ -53,7 +54,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     Source: chapter 3, equation (binary_cross_entropy_with_logits).
     """
     name = "binary_cross_entropy_with_logits"
-    _check(name, input, target, reduction, **_given(weight=weight, pos_weight=pos_weight))
+    _check(name, input, target, reduction, check_real, **_given(weight=weight, pos_weight=pos_weight))
     _check_broadcast(name, "weight", weight, input)
     _check_broadcast(name, "pos_weight", pos_weight, input)
     loss = _bernoulli_logits(input, target, 1 if pos_weight is None else pos_weight)

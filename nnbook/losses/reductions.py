@@ -16,9 +16,9 @@ def _reduce(loss, reduction):
     return mean(loss) if reduction == "mean" else sum(loss)
 
 
-def _check(function, input, target, reduction, **more):
+def _check(function, input, target, reduction, check=check_floating, **more):
     """Both floating point and of one shape, and a reduction that exists."""
-    check_floating(function, input=plain(input), target=plain(target), **{k: plain(a) for k, a in more.items()})
+    check(function, input=plain(input), target=plain(target), **{k: plain(a) for k, a in more.items()})
     if input.shape != target.shape:
         raise ValueError(f"{function}: target has shape {target.shape}, expected the shape of input, {input.shape}")
     _check_reduction(function, reduction)
