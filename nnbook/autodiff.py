@@ -4,7 +4,11 @@ The tape is in `nnbook.tape`, the array primitives are in `nnbook.arrays`; both 
 can be imported from here too. Derived in chapter 2.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +20,7 @@ __all__ = ["Tensor", "grad", "primitive", "tree_map", "value_and_grad", "vjp", *
 
 
 
-def tree_map(f, tree, *rest):
+def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """Apply `f` to every leaf of nested dicts, lists and tuples; further trees must have the same form.
 
     Raises ValueError where the trees differ in form.
@@ -57,7 +61,7 @@ def _track(tree, leaves):
     return tree_map(wrap, tree)
 
 
-def vjp(f, *arrays):
+def vjp(f: Callable[..., Any], *arrays: Any) -> tuple[Any, Callable[[Any], tuple]]:
     """Evaluate `f` and return its vector-Jacobian product.
 
         y, pullback = vjp(f, a, b);   da, db = pullback(dy)   with  da_i = sum_j dy_j dy_j/da_i
@@ -66,7 +70,7 @@ def vjp(f, *arrays):
     what is not floating point. `f` returns one array or a tree of arrays; `dy` has that form.
     `pullback` may be called again. Raises ValueError where `dy` has another shape than `y`.
     """
-    leaves = []
+    leaves: list[Tensor] = []
     tracked = [_track(a, leaves) for a in arrays]
     out = f(*tracked)
     y = tree_map(plain, out)
@@ -90,7 +94,8 @@ def _checked(y, dy):
     return y, np.asarray(dy, dtype=y.dtype)
 
 
-def value_and_grad(f, argnums=0, has_aux=False):
+def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
+                   has_aux: bool = False) -> Callable[..., tuple[Any, Any]]:
     """A function that returns `f`'s value, a scalar, and its gradient.
 
         loss, grads = value_and_grad(loss_fn)(params, x, y)
@@ -99,8 +104,7 @@ def value_and_grad(f, argnums=0, has_aux=False):
     `has_aux`, `f` returns `(loss, aux)` and the result is `((loss, aux), grads)`.
     Raises ValueError where the value is not a scalar.
     """
-    several = isinstance(argnums, tuple)
-    wanted = argnums if several else (argnums,)
+    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
 
     def run(*args, **kwargs):
         leaves, args = [], list(args)
@@ -116,11 +120,11 @@ def value_and_grad(f, argnums=0, has_aux=False):
         grads = iter(backward(y, np.ones_like(y.value), leaves))
         trees = tuple(tree_map(lambda t: next(grads) if isinstance(t, Tensor) else None, args[i]) for i in wanted)
         value = (y.value[()], tree_map(plain, aux)) if has_aux else y.value[()]
-        return value, trees if several else trees[0]
+        return value, trees if isinstance(argnums, tuple) else trees[0]
 
     return run
 
 
-def grad(f, argnums=0):
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The gradient of the scalar function `f`: `grad(f)(x)` has the form and shapes of `x`."""
     return lambda *args, **kwargs: value_and_grad(f, argnums)(*args, **kwargs)[1]

@@ -3,7 +3,14 @@
 Derived in chapter 1.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+
+from .types import Array
 
 
 def _perturbed(f, x, dy, quotient):
@@ -31,7 +38,8 @@ def _perturbed(f, x, dy, quotient):
     return dx
 
 
-def numerical_gradient(f, x, dy=None, h=None):
+def numerical_gradient(f: Callable[..., Any], x: Array, dy: Array | None = None,
+                       h: float | None = None) -> Array:
     """The gradient of <dy, f(x)> by central differences.
 
         dx_i = (<dy, f(x + h e_i)> - <dy, f(x - h e_i)>) / (2 h)
@@ -51,7 +59,8 @@ def numerical_gradient(f, x, dy=None, h=None):
     return _perturbed(f, x, dy, quotient)
 
 
-def complex_step_gradient(f, x, dy=None, h=1e-20):
+def complex_step_gradient(f: Callable[..., Any], x: Array, dy: Array | None = None,
+                          h: float = 1e-20) -> Array:
     """The gradient of <dy, f(x)> by the complex step: no difference is taken, so nothing cancels.
 
         dx_i = Im <dy, f(x + i h e_i)> / h
@@ -73,7 +82,7 @@ def complex_step_gradient(f, x, dy=None, h=1e-20):
     return _perturbed(f, x, dy, quotient)
 
 
-def relative_error(a, b):
+def relative_error(a: Array, b: Array) -> float:
     """max |a - b| / max(1, max |b|): one number for how far two arrays are apart (0 where they are empty)."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
@@ -91,7 +100,8 @@ def _inner(gradient, direction):
     return np.sum(gradient * direction)
 
 
-def check_vjp(f, *arrays, rng=None, rtol=1e-6):
+def check_vjp(f: Callable[..., Any], *arrays: Any, rng: np.random.Generator | None = None,
+              rtol: float = 1e-6) -> float:
     """Hold the vector-Jacobian product of `f` against central differences along random directions.
 
         <dy, f(x + h v) - f(x - h v)> / (2 h)  =  <pullback(dy), v>

@@ -4,12 +4,16 @@ Initialisations take an explicit NumPy Generator `rng` and return float64 arrays
 Derived in chapter 3.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from .checks import check_floating, check_integers, check_numbers
 from .tape import plain, primitive
+from .types import Array, DType, Params
 
 __all__ = [
     "dropout", "embedding", "init_embedding", "init_kaiming_normal", "init_kaiming_uniform", "init_linear",
@@ -28,7 +32,9 @@ def _fans(shape):
     return shape[1] * taps, shape[0] * taps
 
 
-def init_xavier_uniform(shape, rng, gain=1.0, dtype=np.float64):
+def init_xavier_uniform(shape: Sequence[int], rng: np.random.Generator,
+                        gain: float = 1.0,
+                        dtype: DType = np.float64) -> Array:
     """Glorot's uniform weights: the variance 2 / (fan_in + fan_out) keeps signals and gradients of one size.
 
         w ~ U(-a, a),  a = gain sqrt(6 / (fan_in + fan_out))
@@ -39,7 +45,9 @@ def init_xavier_uniform(shape, rng, gain=1.0, dtype=np.float64):
     return rng.uniform(-a, a, shape).astype(dtype)
 
 
-def init_xavier_normal(shape, rng, gain=1.0, dtype=np.float64):
+def init_xavier_normal(shape: Sequence[int], rng: np.random.Generator,
+                       gain: float = 1.0,
+                       dtype: DType = np.float64) -> Array:
     """Glorot's normal weights.
 
         w ~ N(0, gain^2 2 / (fan_in + fan_out))
@@ -49,7 +57,9 @@ def init_xavier_normal(shape, rng, gain=1.0, dtype=np.float64):
     return (gain * (2 / sum(_fans(shape))) ** 0.5 * rng.standard_normal(shape)).astype(dtype)
 
 
-def init_kaiming_uniform(shape, rng, a=0.0, dtype=np.float64):
+def init_kaiming_uniform(shape: Sequence[int], rng: np.random.Generator,
+                         a: float = 0.0,
+                         dtype: DType = np.float64) -> Array:
     """He's uniform weights: ReLU halves the variance, so 2 / fan_in restores it; `a` is a leaky ReLU's slope.
 
         w ~ U(-b, b),  b = sqrt(6 / ((1 + a^2) fan_in))
@@ -60,7 +70,9 @@ def init_kaiming_uniform(shape, rng, a=0.0, dtype=np.float64):
     return rng.uniform(-b, b, shape).astype(dtype)
 
 
-def init_kaiming_normal(shape, rng, a=0.0, dtype=np.float64):
+def init_kaiming_normal(shape: Sequence[int], rng: np.random.Generator,
+                        a: float = 0.0,
+                        dtype: DType = np.float64) -> Array:
     """He's normal weights.
 
         w ~ N(0, 2 / ((1 + a^2) fan_in))
@@ -70,7 +82,9 @@ def init_kaiming_normal(shape, rng, a=0.0, dtype=np.float64):
     return ((2 / ((1 + a * a) * _fans(shape)[0])) ** 0.5 * rng.standard_normal(shape)).astype(dtype)
 
 
-def init_orthogonal(shape, rng, gain=1.0, dtype=np.float64):
+def init_orthogonal(shape: Sequence[int], rng: np.random.Generator,
+                    gain: float = 1.0,
+                    dtype: DType = np.float64) -> Array:
     """A random rotation: every singular value is `gain`; trailing axes are flattened into the columns.
 
         w w^T = gain^2 I  or  w^T w = gain^2 I, whichever is smaller
@@ -84,7 +98,9 @@ def init_orthogonal(shape, rng, gain=1.0, dtype=np.float64):
     return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
 
 
-def init_linear(in_features, out_features, rng, bias=True, dtype=np.float64):
+def init_linear(in_features: int, out_features: int,
+                rng: np.random.Generator, bias: bool = True,
+                dtype: DType = np.float64) -> Params:
     """Parameters for `linear` as torch.nn.Linear draws them: all ~ U(-1 / sqrt(I), 1 / sqrt(I))."""
     bound = max(in_features, 1) ** -0.5
     params = {"weight": rng.uniform(-bound, bound, (out_features, in_features)).astype(dtype)}
@@ -94,7 +110,7 @@ def init_linear(in_features, out_features, rng, bias=True, dtype=np.float64):
 
 
 @primitive
-def linear(x, weight, bias=None):
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """An affine map of the last axis.
 
         y_no = sum_i x_ni weight_oi + bias_o
@@ -131,14 +147,18 @@ def _rows(x):
 # --- embedding --------------------------------------------------------------------------------------
 
 
-def init_embedding(num_embeddings, embedding_dim, rng, dtype=np.float64):
+def init_embedding(num_embeddings: int, embedding_dim: int,
+                   rng: np.random.Generator,
+                   dtype: DType = np.float64) -> Params:
     """Parameters for `embedding` as torch.nn.Embedding draws them: weight ~ N(0, 1)."""
     return {"weight": rng.standard_normal((num_embeddings, embedding_dim)).astype(dtype)}
 
 
 @primitive
-def embedding(token_ids, weight, padding_idx=None, max_norm=None, norm_type=2.0,
-              scale_grad_by_freq=False):
+def embedding(token_ids: Array, weight: Array,
+              padding_idx: int | None = None, max_norm: float | None = None,
+              norm_type: float = 2.0,
+              scale_grad_by_freq: bool = False) -> Array:
     """Look up a row of a table for each integer; a product with one-hot rows, without the zeros.
 
         y_td = weight_{token_t, d}
@@ -182,7 +202,7 @@ def _shrunk(y, max_norm, norm_type):
     return np.where(norm > max_norm, y * (max_norm / (norm + 1e-7)), y).astype(y.dtype)
 
 
-def one_hot(labels, num_classes=-1):
+def one_hot(labels: Array, num_classes: int = -1) -> Array:
     """A row of zeros with a one at the label.
 
         y_nv = 1 where v = labels_n, 0 elsewhere
@@ -204,7 +224,8 @@ def one_hot(labels, num_classes=-1):
 # --- dropout ----------------------------------------------------------------------------------------
 
 
-def dropout(x, p=0.5, rng=None):
+def dropout(x: Array, p: float = 0.5,
+            rng: np.random.Generator | None = None) -> Array:
     """Set each entry to zero with probability p and scale the rest, so that the mean stays.
 
         y_i = x_i m_i / (1 - p),  m_i ~ Bernoulli(1 - p)

@@ -5,11 +5,14 @@
 Derived in chapter 4.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
 from .autodiff import tree_map
+from .types import Params
 
 __all__ = ["adam", "adamw", "clip_grad_norm", "cosine_schedule", "sgd", "warmup_schedule"]
 
@@ -49,7 +52,10 @@ def _check_positive(function, **numbers):
             raise ValueError(f"{function}: {name} is {number}, expected at least 0")
 
 
-def sgd(params, grads, state=None, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+def sgd(params: Params, grads: Params, state: Params | None = None,
+        lr: float = 0.001, momentum: float = 0.0, dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False) -> tuple[Params, Params]:
     """Stochastic gradient descent with momentum.
 
         g += weight_decay p;   v = momentum v + (1 - dampening) g;   p -= lr (g + momentum v  if nesterov else v)
@@ -72,7 +78,10 @@ def sgd(params, grads, state=None, lr=1e-3, momentum=0.0, dampening=0.0, weight_
     return params, {"velocity": velocity}
 
 
-def adam(params, grads, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+def adam(params: Params, grads: Params, state: Params | None = None,
+         lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
+         eps: float = 1e-08,
+         weight_decay: float = 0.0) -> tuple[Params, Params]:
     """Adam: a step of about `lr` in every coordinate, whatever the size of its gradients.
 
         g += weight_decay p;   m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
@@ -84,7 +93,10 @@ def adam(params, grads, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weigh
     return _adam("adam", params, grads, state, lr, betas, eps, coupled=weight_decay, decoupled=0.0)
 
 
-def adamw(params, grads, state=None, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+def adamw(params: Params, grads: Params, state: Params | None = None,
+          lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
+          eps: float = 1e-08,
+          weight_decay: float = 0.01) -> tuple[Params, Params]:
     """Adam with weight decay outside the moments: p *= 1 - lr weight_decay before Adam's step.
 
     Returns (params, state). Raises ValueError for settings out of range.
@@ -112,7 +124,8 @@ def _adam(function, params, grads, state, lr, betas, eps, coupled, decoupled):
     return params, {"step": t, "m": m, "v": v}
 
 
-def clip_grad_norm(grads, max_norm, norm_type=2.0):
+def clip_grad_norm(grads: Params, max_norm: float,
+                   norm_type: float = 2.0) -> tuple[Params, float]:
     """Shrink all gradients together until their common norm is at most `max_norm`.
 
         g <- g min(1, max_norm / (||g|| + 1e-6))
@@ -130,7 +143,7 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0):
     return tree_map(lambda g: None if g is None else g * factor, grads), norm
 
 
-def warmup_schedule(step, warmup_steps):
+def warmup_schedule(step: int, warmup_steps: int) -> float:
     """A factor for the learning rate that rises in a straight line from 1 / warmup_steps to 1.
 
         f = min(1, (step + 1) / warmup_steps),  step = 0, 1, 2, ...
@@ -140,7 +153,8 @@ def warmup_schedule(step, warmup_steps):
     return min(1.0, (step + 1) / max(warmup_steps, 1))
 
 
-def cosine_schedule(step, total_steps, warmup_steps=0, minimum=0.0):
+def cosine_schedule(step: int, total_steps: int, warmup_steps: int = 0,
+                    minimum: float = 0.0) -> float:
     """Warm-up, then half a cosine wave down to `minimum`.
 
         f = minimum + (1 - minimum) (1 + cos(pi s)) / 2,  s = (step - warmup) / (total - warmup)

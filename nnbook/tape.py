@@ -8,12 +8,18 @@ rule once with the sum of all gradients that arrived at its output.
 Derived in chapter 2.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 import itertools
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result", covariant=True)
 _clock = itertools.count()  # nodes are numbered as they are made, so every parent is older
 
 
@@ -81,7 +87,7 @@ def _find_tensors(args):
     return found
 
 
-def plain(a):
+def plain(a: Any) -> Any:
     """The argument with its Tensors replaced by their arrays."""
     if isinstance(a, Tensor):
         return a.value
@@ -90,7 +96,18 @@ def plain(a):
     return a
 
 
-def primitive(f):
+class Primitive(Protocol[Arguments, Result]):
+    """A function with its rule beside it, as `primitive` makes it."""
+
+    __name__: str
+    vjp: Callable[..., Any] | None
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result: ...
+
+    def defvjp(self, rule: Callable[..., Any]) -> Callable[..., Any]: ...
+
+
+def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
     """Let the NumPy function `f` accept Tensors; give its rule with `@f.defvjp` right beneath it.
 
     The rule has the signature `rule(dy, y, *arguments of f)` and returns the gradients of the arguments
@@ -99,10 +116,11 @@ def primitive(f):
     (a list of what the backward pass needs) is handed on as it is. The rule stays reachable
     as `f.vjp`.
     """
+    function: Callable[..., Any] = f
     signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
 
     @functools.wraps(f)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         parents = _find_tensors(args)
         if not parents and (not kwargs or not _find_tensors(kwargs.values())):
             return f(*args, **kwargs)
@@ -110,21 +128,22 @@ def primitive(f):
         bound.apply_defaults()
         args = tuple(bound.arguments.values())
         parents, args = _find_tensors(args), tuple(map(plain, args))
-        y = f(*args)
-        if wrapper.vjp is None:
-            raise TypeError(f"{f.__name__} has no gradient (no rule was given with @{f.__name__}.defvjp)")
-        node = Node(wrapper.vjp, args, y, parents)
+        y = function(*args)
+        if recorded.vjp is None:
+            raise TypeError(f"{recorded.__name__} has no gradient (no rule was given with @{recorded.__name__}.defvjp)")
+        node = Node(recorded.vjp, args, y, parents)
         if isinstance(y, tuple):
             return tuple(Tensor(part, node, k) if isinstance(part, np.ndarray | np.generic) else part
                          for k, part in enumerate(y))
         return Tensor(np.asarray(y), node)
 
     def defvjp(rule):
-        wrapper.vjp = rule
+        recorded.vjp = rule
         return rule
 
-    wrapper.vjp, wrapper.defvjp = None, defvjp
-    return wrapper
+    recorded: Any = wrapper
+    recorded.vjp, recorded.defvjp = None, defvjp
+    return recorded
 
 
 def _nodes_youngest_first(node):

@@ -11,3 +11,7 @@ Array: TypeAlias = np.ndarray
 Params: TypeAlias = dict[str, Any]
 # One integer for all spatial axes, or one for each.
 Sizes: TypeAlias = int | Sequence[int]
+# One axis, or several.
+Axes: TypeAlias = int | tuple[int, ...]
+# What NumPy takes for a dtype: np.float32, "float32".
+DType: TypeAlias = type | np.dtype | str

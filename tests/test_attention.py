@@ -161,13 +161,14 @@ def test_dropout_of_probabilities():
 # --- several heads -----------------------------------------------------------------------------------
 
 
-@given(seed=SEEDS, H=st.sampled_from([1, 2, 4]), bias=st.booleans(), widths=st.booleans(), dtype=st.sampled_from(
-    [np.float64, np.float32]), mask=st.sampled_from([None, "2d", "per item", "per head", "float", "causal"]))
-@settings(max_examples=50, deadline=None)
-def test_multi_head_equals_torch(seed, H, bias, widths, dtype, mask):
+@given(seed=SEEDS, H=st.sampled_from([1, 2, 4]), bias=st.booleans(), widths=st.booleans(), extra=st.booleans(),
+       dtype=st.sampled_from([np.float64, np.float32]),
+       mask=st.sampled_from([None, "2d", "per item", "per head", "float", "causal"]))
+@settings(max_examples=60, deadline=None)
+def test_multi_head_equals_torch(seed, H, bias, widths, extra, dtype, mask):
     rng, (N, T, S, D) = np.random.default_rng(seed), (3, 5, 5 if mask == "causal" else 7, 8)
     kdim, vdim = (6, 10) if widths else (D, D)
-    module = torch.nn.MultiheadAttention(D, H, bias=bias, kdim=kdim, vdim=vdim, batch_first=True,
+    module = torch.nn.MultiheadAttention(D, H, bias=bias, add_bias_kv=extra, kdim=kdim, vdim=vdim, batch_first=True,
                                          dtype=torch.float64 if dtype == np.float64 else torch.float32)
     params, names = {}, []
     with torch.no_grad():
@@ -270,7 +271,10 @@ BAD = [
     (sdpa, (None, K, V), {}, "query is a NoneType, expected an ndarray"),
     (mha, (Q, K, K, None, 2), {}, "params is a NoneType, expected a dict"),
     (mha, (Q, K, K, MHA, 2.0), {}, "num_heads is 2.0, expected an integer"),
-    (mha, (Q, K, K, MHA | {"bias_k": np.ones((1, 1, 4))}, 2), {}, r"unknown keys \['bias_k'\]"),
+    (mha, (Q, K, K, MHA | {"bias_q": np.ones((1, 1, 4))}, 2), {}, r"unknown keys \['bias_q'\]"),
+    (mha, (Q, K, K, MHA | {"bias_k": np.ones((1, 1, 4))}, 2), {}, "bias_k and bias_v together"),
+    (mha, (Q, K, K, MHA | {"bias_k": np.ones((1, 4)), "bias_v": np.ones((1, 1, 4))}, 2), {},
+     r"bias_k has shape \(1, 4\), expected \(1, 1, 4\)"),
     (tiled, (Q, K[..., :3], V), {}, "tiled_attention: key has 3 features"),
     (tiled, (Q, K, V), {"is_causal": True, "attn_mask": np.ones((3, 5), bool)}, "both given"),
     (mha, (Q, K, K, MHA, 3), {}, "num_heads is 3, expected a divisor of the model's width 4"),
@@ -356,8 +360,8 @@ BAD_PARAMS = [
     (MHA | {"in_proj_bias": [0.0] * 12}, "bias is a list"),
     (MHA | {"q_proj_weight": np.ones((4, 4))}, "params has the keys"),
     ({k: v for k, v in APART.items() if k != "k_proj_weight"}, "params has the keys"),
-    (APART | {"v_proj_weight": np.ones((3, 4))}, r"v_proj_weight has shape \(3, 4\), expected \(4, any\)"),
-    (APART | {"k_proj_weight": np.ones(4)}, r"k_proj_weight has shape \(4,\), expected \(4, any\)"),
+    (APART | {"v_proj_weight": np.ones((3, 4))}, r"v_proj_weight has shape \(3, 4\), expected \(4, 4\)"),
+    (APART | {"k_proj_weight": np.ones(4)}, r"k_proj_weight has shape \(4,\), expected \(4, 4\)"),
 ]
 
 

@@ -1,17 +1,20 @@
 """x times a gate between 0 and 1 that x itself, or its other half, opens."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import split
 from ..checks import check_axis, check_floating, check_real
 from ..tape import plain, primitive
+from ..types import Array
 from .sigmoids import _log1p_exp, _sigmoid, sigmoid
 
 __all__ = ["gelu", "glu", "mish", "silu"]
 
 
 @primitive
-def silu(x):
+def silu(x: Array) -> Array:
     """x times its sigmoid, also called swish.
 
         y = x sigmoid(x)
@@ -32,7 +35,7 @@ def silu_vjp(dy, y, x):
 
 
 @primitive
-def mish(x):
+def mish(x: Array) -> Array:
     """x times the tanh of its softplus.
 
         y = x tanh(ln(1 + exp(x)))
@@ -53,7 +56,7 @@ def mish_vjp(dy, y, x):
 
 
 @primitive
-def gelu(x, approximate="none"):
+def gelu(x: Array, approximate: str = "none") -> Array:
     """Gaussian error linear unit: x times the probability that a standard normal is below x.
 
         y = x Phi(x);  approximate "tanh": y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
@@ -106,7 +109,7 @@ def _normal_cdf(x):
     return np.where(np.isnan(x), x, cdf).astype(x.dtype)
 
 
-def glu(x, axis=-1):
+def glu(x: Array, axis: int = -1) -> Array:
     """Gated linear unit: one half of the entries gates the other.
 
         y = a sigmoid(b), with x = [a, b] along `axis`

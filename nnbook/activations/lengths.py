@@ -1,15 +1,19 @@
 """Vectors of length one, and the angle between two."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import broadcast_to, maximum, sum
 from ..checks import check_axis, check_floating
 from ..tape import plain, primitive
+from ..types import Array
 
 __all__ = ["cosine_similarity", "normalize"]
 
 
-def normalize(x, p=2.0, axis=1, eps=1e-12):
+def normalize(x: Array, p: float = 2.0, axis: int = 1,
+              eps: float = 1e-12) -> Array:
     """Scale vectors to length one.
 
         y = x / max(||x||_p, eps)
@@ -50,7 +54,8 @@ def _norm_vjp(dy, y, x, p, axis):
     return dy * np.where((y == 0) | (x == 0), 0, dx).astype(x.dtype)
 
 
-def cosine_similarity(x1, x2, axis=1, eps=1e-8):
+def cosine_similarity(x1: Array, x2: Array, axis: int = 1,
+                      eps: float = 1e-08) -> Array:
     """The cosine of the angle between two vectors.
 
         y = <x1, x2> / (max(||x1||, eps) max(||x2||, eps))

@@ -1,15 +1,18 @@
 """Rectifiers made of straight lines: what is negative is cut or flattened."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_real, check_real_or_integers
 from ..tape import primitive
+from ..types import Array
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
 
 
 @primitive
-def relu(x):
+def relu(x: Array) -> Array:
     """Rectified linear unit: pass what is positive.
 
         y = max(x, 0)
@@ -27,7 +30,7 @@ def relu_vjp(dy, y, x):
 
 
 @primitive
-def leaky_relu(x, negative_slope=0.01):
+def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     """ReLU with a small slope where x is negative, so that no unit is ever dead.
 
         y = x where x > 0, negative_slope x elsewhere
@@ -45,7 +48,7 @@ def leaky_relu_vjp(dy, y, x, negative_slope):
 
 
 @primitive
-def prelu(x, weight):
+def prelu(x: Array, weight: Array) -> Array:
     """Leaky ReLU whose slopes are learned: one for all, or one a channel (axis 1).
 
         y = x where x > 0, weight_c x elsewhere
@@ -73,7 +76,7 @@ def _slopes(x, weight):
 
 
 @primitive
-def hardtanh(x, min_val=-1.0, max_val=1.0):
+def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """The straight-line stand-in for tanh.
 
         y = min(max(x, min_val), max_val)
@@ -92,7 +95,7 @@ def hardtanh_vjp(dy, y, x, min_val, max_val):
     return dy * ((x > min_val) & (x < max_val))
 
 
-def relu6(x):
+def relu6(x: Array) -> Array:
     """ReLU that stops at 6.
 
         y = min(max(x, 0), 6)
@@ -105,7 +108,7 @@ def relu6(x):
 
 
 @primitive
-def hardsigmoid(x):
+def hardsigmoid(x: Array) -> Array:
     """The straight-line stand-in for the sigmoid.
 
         y = min(max(x / 6 + 1/2, 0), 1)
@@ -123,7 +126,7 @@ def hardsigmoid_vjp(dy, y, x):
 
 
 @primitive
-def hardswish(x):
+def hardswish(x: Array) -> Array:
     """x times its hard sigmoid.
 
         y = x min(max(x / 6 + 1/2, 0), 1)

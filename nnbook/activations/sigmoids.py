@@ -1,9 +1,12 @@
 """Smooth steps from one level to another, and the smooth rectifiers that are their integrals."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import as_floating, check_real
 from ..tape import primitive
+from ..types import Array
 
 __all__ = ["celu", "elu", "logsigmoid", "selu", "sigmoid", "softplus", "softsign", "tanh"]
 
@@ -14,7 +17,7 @@ def _sigmoid(x):
 
 
 @primitive
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     """The logistic function: a score as a probability.
 
         y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2
@@ -31,7 +34,7 @@ def sigmoid_vjp(dy, y, x):
 
 
 @primitive
-def tanh(x):
+def tanh(x: Array) -> Array:
     """The hyperbolic tangent.
 
         y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
@@ -48,7 +51,7 @@ def tanh_vjp(dy, y, x):
 
 
 @primitive
-def softsign(x):
+def softsign(x: Array) -> Array:
     """A sigmoid with polynomial tails.
 
         y = x / (1 + |x|)
@@ -72,7 +75,7 @@ def _log1p_exp(x):
 
 
 @primitive
-def softplus(x, beta=1.0, threshold=20.0):
+def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """A smooth ReLU, the integral of the sigmoid.
 
         y = ln(1 + exp(beta x)) / beta,  and y = x where beta x > threshold
@@ -90,7 +93,7 @@ def softplus_vjp(dy, y, x, beta, threshold):
 
 
 @primitive
-def logsigmoid(x):
+def logsigmoid(x: Array) -> Array:
     """The logarithm of the sigmoid, exact where the sigmoid is 0 to rounding.
 
         y = -ln(1 + exp(-x))
@@ -108,7 +111,7 @@ def logsigmoid_vjp(dy, y, x):
 
 
 @primitive
-def elu(x, alpha=1.0):
+def elu(x: Array, alpha: float = 1.0) -> Array:
     """Exponential linear unit: a straight line that bends to -alpha.
 
         y = x where x > 0, alpha (exp(x) - 1) elsewhere
@@ -126,7 +129,7 @@ def elu_vjp(dy, y, x, alpha):
 
 
 @primitive
-def celu(x, alpha=1.0):
+def celu(x: Array, alpha: float = 1.0) -> Array:
     """ELU whose two halves meet with one slope for every alpha.
 
         y = x where x > 0, alpha (exp(x / alpha) - 1) elsewhere
@@ -145,7 +148,7 @@ def celu_vjp(dy, y, x, alpha):
     return np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0) / alpha))
 
 
-def selu(x):
+def selu(x: Array) -> Array:
     """Scaled ELU: with these two constants mean 0 and variance 1 are a fixed point of a wide layer.
 
         y = 1.0507 elu(x, 1.6733)

@@ -1,16 +1,19 @@
 """Softmax and its kin: scores become probabilities, or their logarithms, without overflow."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import neg
 from ..checks import as_floating, check_axis, check_floating
 from ..tape import plain, primitive
+from ..types import Array, Axes
 
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
 
 
 @primitive
-def softmax(x, axis=-1):
+def softmax(x: Array, axis: int = -1) -> Array:
     """Turn scores into probabilities.
 
         y_i = exp(x_i) / sum_j exp(x_j)
@@ -34,7 +37,7 @@ def softmax_vjp(dy, y, x, axis):
     return y * (dy - np.sum(y * dy, axis=axis if np.ndim(x) else None, keepdims=True))
 
 
-def softmin(x, axis=-1):
+def softmin(x: Array, axis: int = -1) -> Array:
     """Softmax of the negated scores: the smallest score wins.
 
         y_i = exp(-x_i) / sum_j exp(-x_j)
@@ -48,7 +51,7 @@ def softmin(x, axis=-1):
 
 
 @primitive
-def log_softmax(x, axis=-1):
+def log_softmax(x: Array, axis: int = -1) -> Array:
     """The logarithm of softmax, exact where a probability is 0 to rounding.
 
         y_i = x_i - ln sum_j exp(x_j)
@@ -72,7 +75,7 @@ def log_softmax_vjp(dy, y, x, axis):
 
 
 @primitive
-def logsumexp(x, axis, keepdims=False):
+def logsumexp(x: Array, axis: Axes, keepdims: bool = False) -> Array:
     """A smooth maximum: the logarithm of a sum of exponentials.
 
         y = ln sum_j exp(x_j)

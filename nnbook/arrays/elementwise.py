@@ -1,8 +1,11 @@
 """Entry by entry, broadcast as NumPy does, and the product of matrices."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..tape import primitive
+from ..types import Array
 
 __all__ = ["abs", "add", "clip", "cos", "div", "exp", "log", "matmul", "maximum", "minimum", "mul", "neg", "power",
            "sin", "sqrt", "sub", "where"]
@@ -18,7 +21,7 @@ def unbroadcast(g, like):
 
 
 @primitive
-def add(a, b):
+def add(a: Array, b: Array) -> Array:
     """y = a + b, broadcast as NumPy does."""
     return np.add(a, b)
 
@@ -28,7 +31,7 @@ def add_vjp(dy, y, a, b):
 
 
 @primitive
-def sub(a, b):
+def sub(a: Array, b: Array) -> Array:
     """y = a - b, broadcast as NumPy does."""
     return np.subtract(a, b)
 
@@ -38,7 +41,7 @@ def sub_vjp(dy, y, a, b):
 
 
 @primitive
-def mul(a, b):
+def mul(a: Array, b: Array) -> Array:
     """y = a * b elementwise, broadcast as NumPy does."""
     return np.multiply(a, b)
 
@@ -48,7 +51,7 @@ def mul_vjp(dy, y, a, b):
 
 
 @primitive
-def div(a, b):
+def div(a: Array, b: Array) -> Array:
     """y = a / b elementwise, broadcast as NumPy does."""
     return np.divide(a, b)
 
@@ -58,7 +61,7 @@ def div_vjp(dy, y, a, b):
 
 
 @primitive
-def neg(x):
+def neg(x: Array) -> Array:
     """y = -x."""
     return np.negative(x)
 
@@ -68,7 +71,7 @@ def neg_vjp(dy, y, x):
 
 
 @primitive
-def power(x, exponent):
+def power(x: Array, exponent: float) -> Array:
     """y = x ** exponent for a number `exponent`. Raises TypeError for an array: write exp(exponent * log(x))."""
     if np.ndim(exponent) or isinstance(exponent, np.ndarray):
         raise TypeError(f"power: exponent is a {type(exponent).__name__}, expected a number")
@@ -80,7 +83,7 @@ def power_vjp(dy, y, x, exponent):
 
 
 @primitive
-def exp(x):
+def exp(x: Array) -> Array:
     """y = e ** x."""
     return np.exp(x)
 
@@ -90,7 +93,7 @@ def exp_vjp(dy, y, x):
 
 
 @primitive
-def log(x):
+def log(x: Array) -> Array:
     """y = ln x."""
     return np.log(x)
 
@@ -100,7 +103,7 @@ def log_vjp(dy, y, x):
 
 
 @primitive
-def sqrt(x):
+def sqrt(x: Array) -> Array:
     """y = x ** (1/2)."""
     return np.sqrt(x)
 
@@ -110,7 +113,7 @@ def sqrt_vjp(dy, y, x):
 
 
 @primitive
-def sin(x):
+def sin(x: Array) -> Array:
     """y = sin x, x in radians."""
     return np.sin(x)
 
@@ -120,7 +123,7 @@ def sin_vjp(dy, y, x):
 
 
 @primitive
-def cos(x):
+def cos(x: Array) -> Array:
     """y = cos x, x in radians."""
     return np.cos(x)
 
@@ -130,7 +133,7 @@ def cos_vjp(dy, y, x):
 
 
 @primitive
-def abs(x):
+def abs(x: Array) -> Array:
     """y = |x|, with derivative 0 at 0."""
     return np.abs(x)
 
@@ -140,7 +143,8 @@ def abs_vjp(dy, y, x):
 
 
 @primitive
-def clip(x, lower=None, upper=None):
+def clip(x: Array, lower: float | None = None,
+         upper: float | None = None) -> Array:
     """y = min(max(x, lower), upper); the gradient passes where lower <= x <= upper, as in torch."""
     return np.clip(x, lower, upper)
 
@@ -150,7 +154,7 @@ def clip_vjp(dy, y, x, lower, upper):
 
 
 @primitive
-def maximum(a, b):
+def maximum(a: Array, b: Array) -> Array:
     """y = max(a, b) elementwise; where they are equal each receives half of the gradient, as in torch."""
     return np.maximum(a, b)
 
@@ -161,7 +165,7 @@ def maximum_vjp(dy, y, a, b):
 
 
 @primitive
-def minimum(a, b):
+def minimum(a: Array, b: Array) -> Array:
     """y = min(a, b) elementwise; where they are equal each receives half of the gradient, as in torch."""
     return np.minimum(a, b)
 
@@ -172,7 +176,7 @@ def minimum_vjp(dy, y, a, b):
 
 
 @primitive
-def where(condition, a, b):
+def where(condition: Array, a: Array, b: Array) -> Array:
     """y = a where `condition` holds, else b."""
     return np.where(condition, a, b)
 
@@ -183,7 +187,7 @@ def where_vjp(dy, y, condition, a, b):
 
 
 @primitive
-def matmul(a, b):
+def matmul(a: Array, b: Array) -> Array:
     """y = a @ b with NumPy's rules: leading axes broadcast, 1-D arguments are row or column."""
     return np.matmul(a, b)
 

@@ -1,16 +1,20 @@
 """Picking entries by index, and sums over named indices."""
 
+from __future__ import annotations
+
 import builtins
+from typing import Any
 
 import numpy as np
 
 from ..tape import primitive
+from ..types import Array
 
 __all__ = ["einsum", "getitem"]
 
 
 @primitive
-def getitem(x, index):
+def getitem(x: Array, index: Any) -> Array:
     """y = x[index], for slices, integers, integer arrays and masks."""
     return x[index]
 
@@ -26,7 +30,7 @@ def getitem_vjp(dy, y, x, index):
     return dx
 
 
-def einsum(subscripts, *operands):
+def einsum(subscripts: str, *operands: Array) -> Array:
     """The sum that `subscripts` spells out, for example 'nij,jk->nik'. Letters repeat only between operands.
 
     Raises ValueError for an implicit output, '...', or a letter twice in one operand.

@@ -13,13 +13,24 @@ def _flipped(f):
     return lambda self, other: f(other, self)
 
 
-for _name, _f in {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}.items():
-    setattr(Tensor, f"__{_name}__", _f)
-    setattr(Tensor, f"__r{_name}__", _flipped(_f))
-for _f in (operator.lt, operator.le, operator.gt, operator.ge):  # no gradient: a plain array of booleans
-    setattr(Tensor, f"__{_f.__name__}__", lambda a, b, f=_f: f(a.value, plain(b)))
-Tensor.__neg__, Tensor.__pow__, Tensor.__getitem__ = neg, power, getitem
-Tensor.sum, Tensor.mean, Tensor.max, Tensor.min = sum, mean, max, min
-Tensor.swapaxes, Tensor.T = swapaxes, property(transpose)
-Tensor.reshape = lambda self, *shape: reshape(self, shape[0] if len(shape) == 1 else shape)
-Tensor.transpose = lambda self, *axes: transpose(self, axes[0] if len(axes) == 1 else axes or None)
+def _compared(f):
+    """A comparison has no gradient: a plain array of booleans."""
+    return lambda self, other: f(self.value, plain(other))
+
+
+def _with_numbers(f):
+    """x.reshape(2, 3) as well as x.reshape((2, 3)); x.transpose() reverses the axes."""
+    return lambda self, *numbers: f(self, numbers[0] if len(numbers) == 1 else numbers or None)
+
+
+BINARY = {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}
+METHODS = {
+    **{f"__{name}__": f for name, f in BINARY.items()},
+    **{f"__r{name}__": _flipped(f) for name, f in BINARY.items()},
+    **{f"__{f.__name__}__": _compared(f) for f in (operator.lt, operator.le, operator.gt, operator.ge)},
+    "__neg__": neg, "__pow__": power, "__getitem__": getitem,
+    "sum": sum, "mean": mean, "max": max, "min": min, "swapaxes": swapaxes,
+    "T": property(transpose), "reshape": _with_numbers(reshape), "transpose": _with_numbers(transpose),
+}
+for _name, _method in METHODS.items():
+    setattr(Tensor, _name, _method)

@@ -1,8 +1,11 @@
 """Many entries into one; the gradient is spread back over them."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..tape import primitive
+from ..types import Array, Axes
 
 __all__ = ["max", "mean", "min", "sum", "var"]
 
@@ -16,7 +19,7 @@ def _spread(dy, x, axis, keepdims):
 
 
 @primitive
-def sum(x, axis=None, keepdims=False):
+def sum(x: Array, axis: Axes | None = None, keepdims: bool = False) -> Array:
     """y = sum of x over `axis` (an int, a tuple, or None for all)."""
     return np.sum(x, axis=axis, keepdims=keepdims)
 
@@ -27,7 +30,7 @@ def sum_vjp(dy, y, x, axis, keepdims):
 
 
 @primitive
-def mean(x, axis=None, keepdims=False):
+def mean(x: Array, axis: Axes | None = None, keepdims: bool = False) -> Array:
     """y = mean of x over `axis` (an int, a tuple, or None for all)."""
     return np.mean(x, axis=axis, keepdims=keepdims)
 
@@ -37,7 +40,8 @@ def mean_vjp(dy, y, x, axis, keepdims):
 
 
 @primitive
-def var(x, axis=None, keepdims=False, correction=0):
+def var(x: Array, axis: Axes | None = None, keepdims: bool = False,
+        correction: float = 0) -> Array:
     """y = sum (x - mean)^2 / (count - correction) over `axis`."""
     return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
 
@@ -49,7 +53,7 @@ def var_vjp(dy, y, x, axis, keepdims, correction):
 
 
 @primitive
-def max(x, axis=None, keepdims=False):
+def max(x: Array, axis: Axes | None = None, keepdims: bool = False) -> Array:
     """y = the largest entry of x along `axis`; equal maxima share the gradient evenly, as torch.amax does."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
@@ -60,7 +64,7 @@ def max_vjp(dy, y, x, axis, keepdims):
 
 
 @primitive
-def min(x, axis=None, keepdims=False):
+def min(x: Array, axis: Axes | None = None, keepdims: bool = False) -> Array:
     """y = the smallest entry of x along `axis`; equal minima share the gradient evenly, as torch.amin does."""
     return np.min(x, axis=axis, keepdims=keepdims)
 

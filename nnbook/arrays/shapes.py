@@ -1,8 +1,13 @@
 """The same numbers in another shape or order, joined or cut."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..tape import primitive
+from ..types import Array, Axes
 from .elementwise import unbroadcast
 
 __all__ = ["broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "repeat", "reshape", "split", "squeeze",
@@ -10,7 +15,7 @@ __all__ = ["broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "re
 
 
 @primitive
-def reshape(x, shape):
+def reshape(x: Array, shape: Sequence[int]) -> Array:
     """The same numbers in the same order under another shape."""
     return np.reshape(x, shape)
 
@@ -20,7 +25,7 @@ def reshape_vjp(dy, y, x, shape):
 
 
 @primitive
-def transpose(x, axes=None):
+def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     """Permute the axes: axis i of y is axis axes[i] of x; None reverses them all."""
     return np.transpose(x, axes)
 
@@ -30,7 +35,7 @@ def transpose_vjp(dy, y, x, axes):
 
 
 @primitive
-def swapaxes(x, axis1, axis2):
+def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     """Exchange two axes."""
     return np.swapaxes(x, axis1, axis2)
 
@@ -40,7 +45,7 @@ def swapaxes_vjp(dy, y, x, axis1, axis2):
 
 
 @primitive
-def moveaxis(x, source, destination):
+def moveaxis(x: Array, source: int, destination: int) -> Array:
     """Move axis `source` to the place `destination`; the others keep their order."""
     return np.moveaxis(x, source, destination)
 
@@ -50,7 +55,7 @@ def moveaxis_vjp(dy, y, x, source, destination):
 
 
 @primitive
-def expand_dims(x, axis):
+def expand_dims(x: Array, axis: Axes) -> Array:
     """Insert an axis of length one."""
     return np.expand_dims(x, axis)
 
@@ -60,7 +65,7 @@ def expand_dims_vjp(dy, y, x, axis):
 
 
 @primitive
-def squeeze(x, axis=None):
+def squeeze(x: Array, axis: Axes | None = None) -> Array:
     """Take away axes of length one."""
     return np.squeeze(x, axis)
 
@@ -70,7 +75,7 @@ def squeeze_vjp(dy, y, x, axis):
 
 
 @primitive
-def broadcast_to(x, shape):
+def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
     """Repeat x without copying until it has `shape`."""
     return np.broadcast_to(x, shape)
 
@@ -80,7 +85,7 @@ def broadcast_to_vjp(dy, y, x, shape):
 
 
 @primitive
-def flip(x, axis=None):
+def flip(x: Array, axis: Axes | None = None) -> Array:
     """Reverse the order along `axis` (None: along all axes)."""
     return np.flip(x, axis)
 
@@ -90,7 +95,7 @@ def flip_vjp(dy, y, x, axis):
 
 
 @primitive
-def repeat(x, repeats, axis):
+def repeat(x: Array, repeats: int, axis: int) -> Array:
     """Repeat each slice along `axis` `repeats` times, copies side by side."""
     return np.repeat(x, repeats, axis)
 
@@ -102,7 +107,7 @@ def repeat_vjp(dy, y, x, repeats, axis):
 
 
 @primitive
-def concatenate(arrays, axis=0):
+def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
     """Join arrays along an axis that they have."""
     return np.concatenate(arrays, axis)
 
@@ -112,7 +117,7 @@ def concatenate_vjp(dy, y, arrays, axis):
 
 
 @primitive
-def stack(arrays, axis=0):
+def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     """Join arrays of one shape along a new axis."""
     return np.stack(arrays, axis)
 
@@ -122,7 +127,8 @@ def stack_vjp(dy, y, arrays, axis):
 
 
 @primitive
-def split(x, sections, axis=0):
+def split(x: Array, sections: int | Sequence[int],
+          axis: int = 0) -> tuple[Array, ...]:
     """Cut x along `axis` into `sections` equal parts, or at the indices of a list."""
     return tuple(np.split(x, sections, axis))
 

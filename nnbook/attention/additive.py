@@ -1,5 +1,7 @@
 """Attention whose scores come from a small network."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..activations import tanh
@@ -7,13 +9,16 @@ from ..arrays import expand_dims, matmul
 from ..checks import check_floating
 from ..layers import linear
 from ..tape import plain, primitive
+from ..types import Array
 from .masks import _check_mask, _mask_gradient, _masked, _probabilities
 
 __all__ = ["additive_attention"]
 
 
-def additive_attention(query, key, value, weight_query, weight_key, weight_score,
-                       attn_mask=None):
+def additive_attention(query: Array, key: Array, value: Array,
+                       weight_query: Array, weight_key: Array,
+                       weight_score: Array,
+                       attn_mask: Array | None = None) -> Array:
     """Attention by a small network: query and key may differ in width.
 
         y_t = sum_s P_ts value_s

@@ -1,18 +1,25 @@
 """Scaled dot-product attention: all queries, keys and values at once."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import unbroadcast
 from ..checks import check_floating
 from ..tape import plain, primitive
+from ..types import Array
 from .masks import _check_mask, _check_one_mask, _mask_gradient, _masked, _probabilities, causal_mask
 
 __all__ = ["scaled_dot_product_attention"]
 
 
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0,
-                                 is_causal=False, scale=None, enable_gqa=False,
-                                 rng=None):
+def scaled_dot_product_attention(query: Array, key: Array, value: Array,
+                                 attn_mask: Array | None = None,
+                                 dropout_p: float = 0.0,
+                                 is_causal: bool = False,
+                                 scale: float | None = None,
+                                 enable_gqa: bool = False,
+                                 rng: np.random.Generator | None = None) -> Array:
     """For each query, the mean of the values, weighted by how well their keys match it.
 
         y_td = sum_s P_ts value_sd

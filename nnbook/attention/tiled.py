@@ -1,18 +1,22 @@
 """The same attention, tile by tile: the scores are never all in memory."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..arrays import unbroadcast
 from ..checks import per_axis
 from ..tape import plain, primitive
+from ..types import Array
 from .masks import _check_mask, _check_one_mask, _masked, causal_mask
 from .scaled import _batch_shape, _check_qkv
 
 __all__ = ["tiled_attention"]
 
 
-def tiled_attention(query, key, value, tile=64, is_causal=False, scale=None,
-                    attn_mask=None):
+def tiled_attention(query: Array, key: Array, value: Array, tile: int = 64,
+                    is_causal: bool = False, scale: float | None = None,
+                    attn_mask: Array | None = None) -> Array:
     """scaled_dot_product_attention that never holds more than `tile` columns of scores.
 
         m' = max(m, max_s S_ts),  l' = l exp(m - m') + sum_s exp(S_ts - m'),

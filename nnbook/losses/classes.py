@@ -1,17 +1,22 @@
 """Losses for one class among many: the surprise of the right one."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..activations import log_softmax
 from ..arrays import sum, where
 from ..checks import check_floating, check_integers
 from ..tape import plain
+from ..types import Array
 from .reductions import _check_reduction, _given, _reduce
 
 __all__ = ["cross_entropy", "nll_loss"]
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(input: Array, target: Array, weight: Array | None = None,
+                  ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Array:
     """The surprise of the right class under softmax(input).
 
         l_n = - weight_{t_n} ln softmax(input_n)_{t_n},   L = sum_n l_n / sum_n weight_{t_n}
@@ -45,7 +50,8 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     return _weighted(hard, target, weight, ignore_index, reduction)
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(input: Array, target: Array, weight: Array | None = None,
+             ignore_index: int = -100, reduction: str = "mean") -> Array:
     """The negative log-likelihood: cross-entropy for an input that holds log-probabilities already.
 
         l_n = - weight_{t_n} input_{n, t_n},   L = sum_n l_n / sum_n weight_{t_n}

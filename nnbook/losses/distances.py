@@ -1,13 +1,17 @@
 """Losses for numbers: how far a prediction is from its target."""
 
+from __future__ import annotations
+
 from ..arrays import abs, clip, sum
 from ..checks import check_real, check_shape
+from ..types import Array
 from .reductions import _check, _given, _reduce
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
 
-def mse_loss(input, target, reduction="mean", weight=None):
+def mse_loss(input: Array, target: Array, reduction: str = "mean",
+             weight: Array | None = None) -> Array:
     """Mean squared error.
 
         L = mean_i (input_i - target_i)^2
@@ -22,7 +26,8 @@ def mse_loss(input, target, reduction="mean", weight=None):
     return _weighted_mean("mse_loss", difference * difference, weight, reduction)
 
 
-def l1_loss(input, target, reduction="mean", weight=None):
+def l1_loss(input: Array, target: Array, reduction: str = "mean",
+            weight: Array | None = None) -> Array:
     """Mean absolute error.
 
         L = mean_i |input_i - target_i|
@@ -43,7 +48,8 @@ def _weighted_mean(function, loss, weight, reduction):
     return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
 
 
-def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+def huber_loss(input: Array, target: Array, reduction: str = "mean",
+               delta: float = 1.0, weight: Array | None = None) -> Array:
     """Squared near zero, linear far away, so that an outlier pulls no harder than `delta`.
 
         l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere, with d = input_i - target_i
@@ -64,7 +70,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     return _reduce(loss if weight is None else loss * weight, reduction)
 
 
-def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(input: Array, target: Array, reduction: str = "mean",
+                   beta: float = 1.0) -> Array:
     """The Huber loss divided by its threshold: its slope beyond `beta` is 1.
 
         l_i = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere, with d = input_i - target_i

@@ -1,17 +1,22 @@
 """Losses for probabilities: of a yes or no, and of a whole distribution."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..activations import _log1p_exp, _sigmoid
 from ..arrays import exp, log, sum, where
 from ..checks import check_real
 from ..tape import plain, primitive
+from ..types import Array
 from .reductions import _check, _check_broadcast, _check_reduction, _given, _reduce
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
 
 
-def binary_cross_entropy(input, target, weight=None, reduction="mean"):
+def binary_cross_entropy(input: Array, target: Array,
+                         weight: Array | None = None,
+                         reduction: str = "mean") -> Array:
     """The surprise of a yes or no under the probability `input`.
 
         l_i = - weight_i (target_i ln input_i + (1 - target_i) ln(1 - input_i))
@@ -43,7 +48,10 @@ def _bernoulli_vjp(dy, y, p, target):
     return dy * (p - target) / np.maximum(p * (1 - p), p.dtype.type(1e-12)), dy * (log_q - log_p)
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(input: Array, target: Array,
+                                     weight: Array | None = None,
+                                     reduction: str = "mean",
+                                     pos_weight: Array | None = None) -> Array:
     """The surprise of a yes or no under sigmoid(input), exact for scores of any size.
 
         l_i = weight_i ((1 - t_i) x_i + (1 + (pos_weight_i - 1) t_i) ln(1 + exp(-x_i)))
@@ -72,7 +80,8 @@ def _bernoulli_logits_vjp(dy, y, z, target, pos_weight):
     return dz, dy * ((pos_weight - 1) * _log1p_exp(-z) - z)
 
 
-def kl_div(input, target, reduction="mean", log_target=False):
+def kl_div(input: Array, target: Array, reduction: str = "mean",
+           log_target: bool = False) -> Array:
     """The Kullback-Leibler divergence; mind the order: `input` holds the model's log-probabilities.
 
         l_i = target_i (ln target_i - input_i);  log_target: l_i = exp(target_i) (target_i - input_i)

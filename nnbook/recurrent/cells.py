@@ -1,16 +1,20 @@
 """One step as a function of its own: an unrolling of length one."""
 
+from __future__ import annotations
+
 from ..arrays import expand_dims
 from ..checks import check_floating
 from ..tape import plain
+from ..types import Array
 from .steps import GATES
 from .unrolling import unroll
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
 
 
-def rnn_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None,
-             nonlinearity="tanh"):
+def rnn_cell(x: Array, h: Array, weight_ih: Array, weight_hh: Array,
+             bias_ih: Array | None = None, bias_hh: Array | None = None,
+             nonlinearity: str = "tanh") -> Array:
     """One step of a plain recurrent network.
 
         h'_nk = tanh(sum_i weight_ih_ki x_ni + bias_ih_k
@@ -26,7 +30,9 @@ def rnn_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None,
     return _cell("rnn_cell", kind, x, {"h": h}, *weights)[0]
 
 
-def lstm_cell(x, state, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+def lstm_cell(x: Array, state: tuple[Array, Array], weight_ih: Array,
+              weight_hh: Array, bias_ih: Array | None = None,
+              bias_hh: Array | None = None) -> tuple[Array, Array]:
     """One step of a long short-term memory; the rows of the weights are the gates i, f, g, o.
 
         c' = f c + i g,   h' = o tanh(c'),   i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh), g its tanh
@@ -41,7 +47,9 @@ def lstm_cell(x, state, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     return _cell("lstm_cell", "lstm", x, {"h": h, "c": c}, weight_ih, weight_hh, bias_ih, bias_hh)
 
 
-def gru_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+def gru_cell(x: Array, h: Array, weight_ih: Array, weight_hh: Array,
+             bias_ih: Array | None = None,
+             bias_hh: Array | None = None) -> Array:
     """One step of a gated recurrent unit, torch's variant; the rows of the weights are r, z, n.
 
         h' = (1 - z) n + z h,   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),   r, z sigmoids

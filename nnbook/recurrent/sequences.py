@@ -1,22 +1,31 @@
 """Whole sequences: layers on layers, the directions of one layer side by side, sequences of different lengths."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..arrays import concatenate, expand_dims, flip, squeeze, stack, transpose, where
 from ..checks import check_floating, check_integers
 from ..tape import plain
+from ..types import Array, DType, Params
 from .cells import _check_cell, _rnn_kind, _two
 from .unrolling import unroll
 
 __all__ = ["gru", "init_gru", "init_lstm", "init_rnn", "lstm", "rnn"]
 
 
-def init_rnn(input_size, hidden_size, rng, num_layers=1, bidirectional=False, bias=True, dtype=np.float64):
+def init_rnn(input_size: int, hidden_size: int, rng: np.random.Generator,
+             num_layers: int = 1, bidirectional: bool = False,
+             bias: bool = True, dtype: DType = np.float64) -> Params:
     """Parameters for `rnn`, drawn as torch.nn.RNN draws them: all ~ U(-1 / sqrt(H), 1 / sqrt(H))."""
     return _init(1, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
-def rnn(x, params, state=None, lengths=None, nonlinearity="tanh"):
+def rnn(x: Array, params: Params, state: Array | None = None,
+        lengths: Array | Sequence[int] | None = None,
+        nonlinearity: str = "tanh") -> tuple[Array, Array]:
     """A plain recurrent network over a whole sequence, with the layers of params.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),  t = 1 ... T
@@ -31,17 +40,20 @@ def rnn(x, params, state=None, lengths=None, nonlinearity="tanh"):
     Source: chapter 8, equation (rnn); Elman (1990), Werbos (1990).
     """
     kind = _rnn_kind("rnn", nonlinearity)
-    state = None if state is None else (state,)
-    outputs, state = _sequence("rnn", kind, x, params, state, lengths)
-    return outputs, state[0]
+    begin = None if state is None else (state,)
+    outputs, (last,) = _sequence("rnn", kind, x, params, begin, lengths)
+    return outputs, last
 
 
-def init_lstm(input_size, hidden_size, rng, num_layers=1, bidirectional=False, bias=True, dtype=np.float64):
+def init_lstm(input_size: int, hidden_size: int, rng: np.random.Generator,
+              num_layers: int = 1, bidirectional: bool = False,
+              bias: bool = True, dtype: DType = np.float64) -> Params:
     """Parameters for `lstm`, drawn as torch.nn.LSTM draws them: all ~ U(-1 / sqrt(H), 1 / sqrt(H))."""
     return _init(4, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
-def lstm(x, params, state=None, lengths=None):
+def lstm(x: Array, params: Params, state: tuple[Array, Array] | None = None,
+         lengths: Array | Sequence[int] | None = None) -> tuple[Array, tuple[Array, Array]]:
     """A long short-term memory over a whole sequence; the rows of the weights are the gates i, f, g, o.
 
         (h_t, c_t) = lstm_cell(x_t, (h_{t-1}, c_{t-1})),  t = 1 ... T
@@ -53,12 +65,15 @@ def lstm(x, params, state=None, lengths=None):
     return _sequence("lstm", "lstm", x, params, None if state is None else tuple(_two("lstm", state)), lengths)
 
 
-def init_gru(input_size, hidden_size, rng, num_layers=1, bidirectional=False, bias=True, dtype=np.float64):
+def init_gru(input_size: int, hidden_size: int, rng: np.random.Generator,
+             num_layers: int = 1, bidirectional: bool = False,
+             bias: bool = True, dtype: DType = np.float64) -> Params:
     """Parameters for `gru`, drawn as torch.nn.GRU draws them: all ~ U(-1 / sqrt(H), 1 / sqrt(H))."""
     return _init(3, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
-def gru(x, params, state=None, lengths=None):
+def gru(x: Array, params: Params, state: Array | None = None,
+        lengths: Array | Sequence[int] | None = None) -> tuple[Array, Array]:
     """A gated recurrent unit over a whole sequence; the rows of the weights are r, z, n.
 
         h_t = gru_cell(x_t, h_{t-1}),  t = 1 ... T
@@ -67,8 +82,9 @@ def gru(x, params, state=None, lengths=None):
     Arguments and errors are those of `rnn`.
     Source: chapter 9, equation (gru); Cho et al. (2014).
     """
-    outputs, state = _sequence("gru", "gru", x, params, None if state is None else (state,), lengths)
-    return outputs, state[0]
+    begin = None if state is None else (state,)
+    outputs, (last,) = _sequence("gru", "gru", x, params, begin, lengths)
+    return outputs, last
 
 
 def _init(gates, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype):
