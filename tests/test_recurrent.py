@@ -20,7 +20,9 @@ def tuple_of(state):
 
 def torch_run(kind, params, x, state, lengths, more, layers, both, bias):
     """(outputs, state) of torch.nn with these weights; the tensors that gradients are taken of come too."""
-    I, H = x.shape[-1], params["weight_hh_l0"].shape[1]
+    (rows, P), I = params["weight_hh_l0"].shape, x.shape[-1]
+    H = rows // 4 if kind == "lstm" else P
+    more = more | ({"proj_size": P} if P != H else {})
     dtype = torch.tensor(x).dtype
     module = MODULES[kind](I, H, layers, batch_first=True, bidirectional=both, bias=bias, dtype=dtype, **more)
     module.load_state_dict({k: torch.tensor(v) for k, v in params.items()})
@@ -36,19 +38,34 @@ def torch_run(kind, params, x, state, lengths, more, layers, both, bias):
     return out, tuple_of(end), tx, ts or (), module
 
 
+def project(params, rng, layers, both, P, H):
+    """Parameters in which h has width P: torch's proj_size."""
+    params = dict(params)
+    for name in list(params):
+        if name.startswith("weight_hh"):
+            params[name] = params[name][:, :P]
+            params[name.replace("hh", "hr")] = rng.standard_normal((P, H)).astype(params[name].dtype)
+        if name.startswith("weight_ih") and "_l0" not in name:
+            params[name] = params[name][:, : P * (1 + both)]
+    return params
+
+
 @pytest.mark.parametrize("kind", sorted(MODULES))
 @given(seed=SEEDS, layers=st.integers(1, 3), both=st.booleans(), bias=st.booleans(), given_state=st.booleans(),
-       with_lengths=st.booleans(), T=st.integers(1, 6), N=st.integers(1, 4), relu=st.booleans(),
-       dtype=st.sampled_from([np.float64, np.float32]))
+       with_lengths=st.booleans(), projected=st.booleans(), T=st.integers(1, 6), N=st.integers(1, 4),
+       relu=st.booleans(), dtype=st.sampled_from([np.float64, np.float32]))
 @settings(max_examples=40, deadline=None)
-def test_sequence_equals_torch(kind, seed, layers, both, bias, given_state, with_lengths, T, N, relu, dtype):
+def test_sequence_equals_torch(kind, seed, layers, both, bias, given_state, with_lengths, projected, T, N, relu, dtype):
     rng, I, H = np.random.default_rng(seed), 3, 5
     more = {"nonlinearity": "relu"} if kind == "rnn" and relu else {}
     params = getattr(nnbook, f"init_{kind}")(I, H, rng, layers, both, bias, dtype)
     x = rng.standard_normal((N, T, I)).astype(dtype)
-    parts = 2 if kind == "lstm" else 1
-    shape = (parts, layers * (1 + both), N, H)
-    state = tuple(rng.standard_normal(shape).astype(dtype)) if given_state else None
+    projected = kind == "lstm" and projected
+    widths = (2 if projected else H, H)[: 2 if kind == "lstm" else 1]
+    if projected:
+        params = project(params, rng, layers, both, *widths)
+    state = tuple(rng.standard_normal((layers * (1 + both), N, w)).astype(dtype) for w in widths)
+    state = state if given_state else None
     lengths = rng.integers(1, T + 1, N) if with_lengths else None
     out, end, tx, ts, module = torch_run(kind, params, x, state, lengths, more, layers, both, bias)
 

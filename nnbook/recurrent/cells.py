@@ -76,15 +76,18 @@ def _cell(function, kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh):
 # --- checks of arguments ----------------------------------------------------------------------------
 
 
-def _check_cell(function, kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh):
+def _check_cell(function, kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=None):
     """All shapes of one step against each other; x and state have a batch axis or neither has."""
     arrays = {"x": x, **state, "weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    arrays |= {} if weight_hr is None else {"weight_hr": weight_hr}
     check_floating(function, **{name: plain(a) for name, a in arrays.items()})
-    if weight_hh.ndim != 2 or weight_hh.shape[0] != GATES[kind] * weight_hh.shape[1]:
+    if weight_hh.ndim != 2 or (weight_hr is None and weight_hh.shape[0] != GATES[kind] * weight_hh.shape[1]):
         raise ValueError(f"{function}: weight_hh has shape {weight_hh.shape}, expected ({GATES[kind]} H, H)")
-    rows, H = weight_hh.shape
+    rows, width = weight_hh.shape
+    widths = (width, rows // GATES[kind])  # of h, and of c: they differ where h is projected
     expected = {"weight_ih": (rows, x.shape[-1] if x.ndim else 0), "bias_ih": (rows,), "bias_hh": (rows,)}
-    expected |= dict.fromkeys(state, (*x.shape[:-1], H))
+    expected |= {name: (*x.shape[:-1], w) for name, w in zip(state, widths, strict=False)}
+    expected |= {} if weight_hr is None else {"weight_hr": widths}
     for name, shape in expected.items():
         if arrays[name] is not None and arrays[name].shape != shape:
             raise ValueError(f"{function}: {name} has shape {arrays[name].shape}, expected {shape}")

@@ -11,9 +11,13 @@ from ..checks import check_floating, check_integers
 from ..tape import plain
 from ..types import Array, DType, Params
 from .cells import _check_cell, _rnn_kind, _two
+from .projected import unroll_projected
+from .steps import GATES
 from .unrolling import unroll
 
 __all__ = ["gru", "init_gru", "init_lstm", "init_rnn", "lstm", "rnn"]
+
+WEIGHTS = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]  # the last one projects h, if it is there
 
 
 def init_rnn(input_size: int, hidden_size: int, rng: np.random.Generator,
@@ -59,7 +63,8 @@ def lstm(x: Array, params: Params, state: tuple[Array, Array] | None = None,
         (h_t, c_t) = lstm_cell(x_t, (h_{t-1}, c_{t-1})),  t = 1 ... T
 
     x (N, T, I)  ->  outputs (N, T, H), state ((1, N, H), (1, N, H))
-    Arguments and errors are those of `rnn`; the state is a tuple (h, c).
+    Arguments and errors are those of `rnn`; the state is a tuple (h, c). Where `params`
+    holds weight_hr_l0 (P, H) too, h is projected to P numbers: torch's proj_size.
     Source: chapter 9, equation (lstm); Hochreiter and Schmidhuber (1997).
     """
     return _sequence("lstm", "lstm", x, params, None if state is None else tuple(_two("lstm", state)), lengths)
@@ -107,18 +112,18 @@ def _suffixes(layer, directions):
 def _sequence(function, kind, x, params, state, lengths):
     """Layers on layers; the directions of one layer side by side."""
     check_floating(function, x=plain(x))
-    layers, directions, H = _form(function, params)
+    layers, directions = _form(function, kind, params)
     if x.ndim == 2:
         return _unbatched(function, kind, x, params, state, lengths)
     if x.ndim != 3 or x.shape[1] == 0:
         raise ValueError(f"{function}: x has shape {x.shape}, expected (N, T, I) or (T, I) with T at least 1")
     alive = _alive(function, x, lengths)
-    state = _initial(function, x, state, kind, (layers * directions, x.shape[0], H))
+    state = _initial(function, x, state, kind, layers * directions, params)
     last = []
     for layer in range(layers):
         outputs = []
         for d, suffix in enumerate(_suffixes(layer, directions)):
-            weights = [params.get(f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            weights = [params.get(f"{name}_{suffix}") for name in WEIGHTS]
             begin = tuple(part[layer * directions + d] for part in state)
             _check_layer(function, kind, suffix, x, begin, weights)
             out, end = _one_direction(kind, x, begin, weights, alive, reverse=d == 1)
@@ -132,7 +137,9 @@ def _one_direction(kind, x, begin, weights, alive, reverse):
     """The outputs at all times and the last state; backward in time is forward over the flipped sequence."""
     if reverse:
         x, alive = flip(x, 1), None if alive is None else np.flip(alive, 1)
-    states = unroll(kind, x, begin, *weights, alive)[:-1]
+    *gates, projection = weights
+    states = (unroll(kind, x, begin, *gates, alive)[:-1] if projection is None else
+              unroll_projected(x, begin, *weights, alive))
     out = transpose(states[0][1:], (1, 0, 2))
     if alive is not None:
         out = where(alive, out, np.zeros((), out.dtype))
@@ -154,8 +161,8 @@ def _alive(function, x, lengths):
 # --- checks of arguments ----------------------------------------------------------------------------
 
 
-def _form(function, params):
-    """(layers, directions, H) as the names in params tell; every other name is an error."""
+def _form(function, kind, params):
+    """(layers, directions) as the names in params tell; every other name is an error."""
     if not isinstance(params, dict):
         raise TypeError(f"{function}: params is a {type(params).__name__}, expected a dict of arrays")
     for name, a in params.items():
@@ -164,14 +171,15 @@ def _form(function, params):
     while f"weight_ih_l{layers}" in params:
         layers += 1
     directions = 2 if "weight_ih_l0_reverse" in params else 1
-    known = {f"{kind}_{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    projected = kind == "lstm" and "weight_hr_l0" in params
+    known = {f"{name}_{suffix}" for name in (WEIGHTS if projected else WEIGHTS[:-1])
              for layer in range(layers) for suffix in _suffixes(layer, directions)}
     needed = {name for name in known if name.startswith("weight")}
     if not layers or not needed <= params.keys() <= known:
         raise ValueError(f"{function}: params has the keys {sorted(params)}, expected weight_ih_l0, weight_hh_l0 and, "
                          f"if wanted, bias_*, *_reverse, *_l1 ... (missing {sorted(needed - params.keys())}, "
                          f"unknown {sorted(params.keys() - known)})")
-    return layers, directions, params["weight_hh_l0"].shape[-1]
+    return layers, directions
 
 
 def _check_layer(function, kind, suffix, x, begin, weights):
@@ -181,11 +189,13 @@ def _check_layer(function, kind, suffix, x, begin, weights):
         raise ValueError(f"{e} (in layer {suffix})") from None
 
 
-def _initial(function, x, state, kind, shape):
-    parts = 2 if kind == "lstm" else 1
+def _initial(function, x, state, kind, layers, params):
+    """The state to begin with, zero unless given; h and c differ in width where h is projected."""
+    rows, width = params["weight_hh_l0"].shape if params["weight_hh_l0"].ndim == 2 else (0, 0)
+    shapes = [(layers, x.shape[0], width), (layers, x.shape[0], rows // GATES[kind])][: 2 if kind == "lstm" else 1]
     if state is None:
-        return (np.zeros(shape, x.dtype),) * parts
-    for part in state:
+        return tuple(np.zeros(shape, x.dtype) for shape in shapes)
+    for part, shape in zip(state, shapes, strict=True):
         check_floating(function, x=plain(x), state=plain(part))
         if part.shape != shape:
             raise ValueError(f"{function}: state has shape {part.shape}, expected {shape}: (layers * directions, N, H)")
