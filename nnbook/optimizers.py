@@ -53,15 +53,16 @@ def _check_positive(function, **numbers):
 
 
 def sgd(params: Params, grads: Params, state: Params | None = None,
-        lr: float = 0.001, momentum: float = 0.0, dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False) -> tuple[Params, Params]:
+        lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
+        weight_decay: float = 0.0, nesterov: bool = False,
+        maximize: bool = False) -> tuple[Params, Params]:
     """Stochastic gradient descent with momentum.
 
-        g += weight_decay p;   v = momentum v + (1 - dampening) g;   p -= lr (g + momentum v  if nesterov else v)
+        g += weight_decay p;   v = momentum v + (1 - dampening) g
+        p -= lr (g + momentum v  if nesterov else v)
 
-    Returns (params, state); the first v is g itself, as in torch. Raises ValueError for negative settings or
-    for nesterov without momentum.
+    Returns (params, state); the first v is g itself, as in torch. `maximize` climbs instead. Raises
+    ValueError for negative settings or for nesterov without momentum.
     Source: chapter 4, equation (sgd); Polyak (1964), Nesterov (1983).
     """
     _check_positive("sgd", lr=lr, momentum=momentum, weight_decay=weight_decay)
@@ -70,7 +71,7 @@ def sgd(params: Params, grads: Params, state: Params | None = None,
     first, state = state is None, state or {"velocity": _zeros(params)}
 
     def step(p, g, v):
-        g = g + weight_decay * p
+        g = (-g if maximize else g) + weight_decay * p
         v = g if first else momentum * v + (1 - dampening) * g
         return p - lr * (g + momentum * v if nesterov else v if momentum else g), v
 
@@ -79,49 +80,55 @@ def sgd(params: Params, grads: Params, state: Params | None = None,
 
 
 def adam(params: Params, grads: Params, state: Params | None = None,
-         lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
-         eps: float = 1e-08,
-         weight_decay: float = 0.0) -> tuple[Params, Params]:
+         lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+         eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False,
+         maximize: bool = False) -> tuple[Params, Params]:
     """Adam: a step of about `lr` in every coordinate, whatever the size of its gradients.
 
         g += weight_decay p;   m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
         p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 
-    Returns (params, state). Raises ValueError for settings out of range.
-    Source: chapter 4, equation (adam); Kingma and Ba (2015).
+    Returns (params, state). `amsgrad` divides by the largest v so far; `maximize` climbs instead. Raises
+    ValueError for settings out of range.
+    Source: chapter 4, equation (adam); Kingma and Ba (2015), Reddi et al. (2018).
     """
-    return _adam("adam", params, grads, state, lr, betas, eps, coupled=weight_decay, decoupled=0.0)
+    return _adam("adam", params, grads, state, lr, betas, eps, weight_decay, 0.0, amsgrad, maximize)
 
 
 def adamw(params: Params, grads: Params, state: Params | None = None,
-          lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
-          eps: float = 1e-08,
-          weight_decay: float = 0.01) -> tuple[Params, Params]:
-    """Adam with weight decay outside the moments: p *= 1 - lr weight_decay before Adam's step.
+          lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+          eps: float = 1e-8, weight_decay: float = 1e-2,
+          amsgrad: bool = False,
+          maximize: bool = False) -> tuple[Params, Params]:
+    """Adam with weight decay outside the moments.
 
-    Returns (params, state). Raises ValueError for settings out of range.
+        p *= 1 - lr weight_decay,  then Adam's step with the bare g
+
+    Returns (params, state). `amsgrad` and `maximize` are those of `adam`. Raises ValueError for settings
+    out of range.
     Source: chapter 4, equation (adamw); Loshchilov and Hutter (2019).
     """
-    return _adam("adamw", params, grads, state, lr, betas, eps, coupled=0.0, decoupled=weight_decay)
+    return _adam("adamw", params, grads, state, lr, betas, eps, 0.0, weight_decay, amsgrad, maximize)
 
 
-def _adam(function, params, grads, state, lr, betas, eps, coupled, decoupled):
+def _adam(function, params, grads, state, lr, betas, eps, coupled, decoupled, amsgrad, maximize):
     _check_positive(function, lr=lr, eps=eps, weight_decay=coupled + decoupled)
     b1, b2 = betas
     if not (0 <= b1 < 1 and 0 <= b2 < 1):
         raise ValueError(f"{function}: betas is {betas}, expected two numbers from 0 to 1, 1 excluded")
-    state = state or {"step": 0, "m": _zeros(params), "v": _zeros(params)}
+    state = state or {"step": 0, "m": _zeros(params), "v": _zeros(params), "v_max": _zeros(params)}
     t = state["step"] + 1
 
-    def step(p, g, m, v):
-        g = g + coupled * p
+    def step(p, g, m, v, v_max):
+        g = (-g if maximize else g) + coupled * p
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
-        direction = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
-        return p * (1 - lr * decoupled) - lr * direction, m, v
+        v_max = np.maximum(v_max, v) if amsgrad else v
+        direction = (m / (1 - b1**t)) / (np.sqrt(v_max / (1 - b2**t)) + eps)
+        return p * (1 - lr * decoupled) - lr * direction, m, v, v_max
 
-    params, m, v = _map(step, params, grads, state["m"], state["v"])
-    return params, {"step": t, "m": m, "v": v}
+    params, m, v, v_max = _map(step, params, grads, state["m"], state["v"], state["v_max"])
+    return params, {"step": t, "m": m, "v": v, "v_max": v_max}
 
 
 def clip_grad_norm(grads: Params, max_norm: float,

@@ -319,6 +319,10 @@ def test_errors():
         grad(lambda x: x, argnums=1)(np.float64(2.0))
     with pytest.raises(TypeError, match="ruleless has no gradient"):
         grad(primitive(ruleless))(np.float64(2.0))
+    with pytest.raises(TypeError, match="clip: lower or upper is an ndarray, expected numbers"):
+        vjp(lambda x, low: nnbook.clip(x, low, 1.0), np.ones(2), np.zeros(2))
+    with pytest.raises(ValueError, match="clip: lower and upper are None"):
+        nnbook.clip(np.ones(2))
     with pytest.raises(TypeError, match="power: exponent is a ndarray, expected a number"):
         grad(lambda x: nnbook.power(np.ones(3), x).sum())(np.float64(2.0))
     with pytest.raises(ValueError, match="expected a form like"):

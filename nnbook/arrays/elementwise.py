@@ -145,7 +145,14 @@ def abs_vjp(dy, y, x):
 @primitive
 def clip(x: Array, lower: float | None = None,
          upper: float | None = None) -> Array:
-    """y = min(max(x, lower), upper); the gradient passes where lower <= x <= upper, as in torch."""
+    """y = min(max(x, lower), upper) for numbers; the gradient passes where lower <= x <= upper, as in torch.
+
+    Raises TypeError for an array: write minimum(maximum(x, lower), upper). Raises ValueError without bounds.
+    """
+    if isinstance(lower, np.ndarray) or isinstance(upper, np.ndarray):
+        raise TypeError("clip: lower or upper is an ndarray, expected numbers (minimum and maximum take arrays)")
+    if lower is None and upper is None:
+        raise ValueError("clip: lower and upper are None, expected at least one number")
     return np.clip(x, lower, upper)
 
 @clip.defvjp
