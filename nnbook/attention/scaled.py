@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import unbroadcast
 from ..checks import check_floating
+from ..layers.noise import check_dropout, dropout_mask
 from ..tape import plain, primitive
 from ..types import Array
 from .masks import _check_mask, _check_one_mask, _mask_gradient, _masked, _probabilities, causal_mask
@@ -115,13 +116,9 @@ def _repeat(a, n):
 
 
 def _dropout_mask(function, p, rng, shape, dtype):
-    if not 0 <= p <= 1:
-        raise ValueError(f"{function}: dropout_p is {p}, expected a probability from 0 to 1")
+    check_dropout(function, "dropout_p", p, rng)
     if p == 0:
         return None
     if rng is None:
         raise ValueError(f"{function}: dropout_p is {p}, expected rng, a numpy.random.Generator, beside it")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")
-    kept = (rng.random(shape) >= p).astype(dtype)
-    return kept if p == 1 else kept / dtype.type(1 - p)
+    return dropout_mask(p, rng, shape, dtype)

@@ -23,11 +23,19 @@ def dropout(x: Array, p: float = 0.5,
     Source: chapter 3, equation (dropout); Srivastava et al. (2014).
     """
     check_floating("dropout", x=plain(x))
+    check_dropout("dropout", "p", p, rng)
+    return x if rng is None else x * dropout_mask(p, rng, x.shape, x.dtype)
+
+
+def dropout_mask(p, rng, shape, dtype):
+    """0 with probability p, else 1 / (1 - p)."""
+    kept = (rng.random(shape) >= p).astype(dtype)
+    return kept if p == 1 else kept / dtype.type(1 - p)
+
+
+def check_dropout(function, name, p, rng):
+    """Raise unless p is a probability and rng a Generator or None."""
     if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is {p}, expected a probability from 0 to 1")
-    if rng is None:
-        return x
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"dropout: rng is a {type(rng).__name__}, expected a numpy.random.Generator")
-    mask = (rng.random(x.shape) >= p).astype(x.dtype)
-    return x * (mask if p == 1 else mask / x.dtype.type(1 - p))
+        raise ValueError(f"{function}: {name} is {p}, expected a probability from 0 to 1")
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")
