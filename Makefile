@@ -62,8 +62,9 @@ bench: $(STAMP)  ## nnbook and torch side by side, in one process
 figures: $(STAMP)  ## draw the front figure, the equation index and the index of the README anew
 	@$(BIN)/python book/make_figures.py && $(BIN)/python book/make_index.py
 
-lint: $(STAMP)  ## ruff over modules and notebooks
+lint: $(STAMP)  ## ruff over modules and notebooks, mypy over the package
 	@$(BIN)/ruff check
+	@$(BIN)/mypy
 
 lock: $(STAMP)  ## requirements.in -> requirements.txt, every version pinned
 	@$(BIN)/pip-compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
