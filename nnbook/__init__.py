@@ -7,9 +7,14 @@ defaults are those of torch.nn.functional, with `axis` where torch says `dim`. I
 from .activations import *
 from .attention import *
 from .autodiff import *
+from .bert import *
 from .convolution import *
 from .gradients import check_vjp, complex_step_gradient, numerical_gradient
+from .interchange import from_torch, load_safetensors, save_safetensors, to_torch
 from .layers import *
 from .losses import *
+from .normalization import *
 from .optimizers import *
+from .pooling import *
 from .recurrent import *
+from .transformer import *

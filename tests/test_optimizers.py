@@ -72,6 +72,13 @@ def test_clipping_equals_torchs(norm_type, max_norm):
     assert clipped["b"][1] is None
 
 
+def test_clipping_defaults_to_the_euclidean_norm_and_takes_nothing():
+    clipped, norm = nnbook.clip_grad_norm({"a": np.array([3.0, 4.0])}, 1.0)
+    assert_close(norm, 5.0, 1e-15)
+    assert_close(clipped["a"], [0.6, 0.8], 1e-6)
+    assert nnbook.clip_grad_norm({"a": None}, 1.0) == ({"a": None}, 0.0)
+
+
 def test_schedules():
     assert [nnbook.warmup_schedule(s, 4) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     factors = [nnbook.cosine_schedule(s, 104, 4, 0.1) for s in range(105)]
@@ -80,6 +87,15 @@ def test_schedules():
     assert_close(factors[54], 0.55, 1e-12)
     assert_close(factors[104], 0.1, 1e-12)
     assert all(a >= b for a, b in itertools.pairwise(factors[4:]))
+    torch_optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    torch_schedule = torch.optim.lr_scheduler.CosineAnnealingLR(torch_optimizer, 10, eta_min=0.0)
+    for step in range(10):  # without warm-up it is torch's annealing
+        assert_close(nnbook.cosine_schedule(step, 10), torch_schedule.get_last_lr()[0], 1e-12)
+        torch_optimizer.step()
+        torch_schedule.step()
+    assert nnbook.cosine_schedule(0, 0) == nnbook.cosine_schedule(3, 3, 3) == 1
+    assert nnbook.cosine_schedule(3, 4, 3) == 1
+    assert nnbook.warmup_schedule(0, 0) == 1
 
 
 P = {"w": np.ones(2)}
@@ -87,6 +103,11 @@ BAD = [
     (nnbook.sgd, {"lr": -1.0}, "sgd: lr is -1.0, expected at least 0"),
     (nnbook.sgd, {"nesterov": True}, "nesterov needs momentum > 0"),
     (nnbook.adam, {"betas": (0.9, 1.0)}, r"adam: betas is \(0.9, 1.0\)"),
+    (nnbook.adam, {"betas": (1.0, 0.9)}, r"adam: betas is \(1.0, 0.9\)"),
+    (nnbook.adam, {"betas": (-0.1, 0.9)}, r"adam: betas is \(-0.1, 0.9\)"),
+    (nnbook.adamw, {"betas": (0.9, -0.1)}, r"adamw: betas is \(0.9, -0.1\)"),
+    (nnbook.adam, {"eps": -1e-8}, "adam: eps is -1e-08, expected at least 0"),
+    (nnbook.sgd, {"momentum": 0.9, "dampening": 0.1, "nesterov": True}, "nesterov needs momentum > 0 and dampening 0"),
     (nnbook.adamw, {"weight_decay": -0.1}, "adamw: weight_decay is -0.1"),
 ]
 
