@@ -12,7 +12,7 @@ from ..activations import gelu, hardswish, leaky_relu, mish, relu, relu6, sigmoi
 from ..types import Array
 
 Activation: TypeAlias = str | Callable[[Array], Array]
-Rng: TypeAlias = np.random.Generator | None
+Rng: TypeAlias = "np.random.Generator | None"  # not evaluated: NumPy loads numpy.random when it is first used
 
 _tanh_gelu = partial(gelu, approximate="tanh")
 # Hugging Face's names; several of them mean one function.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..checks import check_floating, check_integers
 from ..tape import plain
 from ..types import Array
@@ -29,10 +27,3 @@ def check_hidden(function: str, name: str, x: Array, letters: str = "(N, T, D)")
     check_floating(function, **{name: plain(x)})
     if x.ndim != 3:
         raise ValueError(f"{function}: {name} has shape {tuple(x.shape)}, expected {letters}")
-
-
-def check_dropout(function: str, dropout_p: float, rng: Any) -> None:
-    if not 0 <= dropout_p <= 1:
-        raise ValueError(f"{function}: dropout_p is {dropout_p}, expected a probability from 0 to 1")
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")

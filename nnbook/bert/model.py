@@ -9,11 +9,12 @@ from ..attention import scaled_dot_product_attention
 from ..attention.multi_head import _join_heads, _split_heads
 from ..checks import per_axis
 from ..layers import dropout, embedding, linear
+from ..layers.noise import check_dropout
 from ..normalization import layer_norm
 from ..transformer.checks import check_heads, prepare_mask
 from ..types import Array, DType, Params
 from .arguments import Activation, Rng, activation_function, padding_mask
-from .checks import check_dropout, check_hidden, check_ids
+from .checks import check_hidden, check_ids
 from .parameters import EMBEDDINGS, LAYER, POOLER, check_bert, check_params, draw
 
 __all__ = ["bert", "bert_embeddings", "bert_layer", "bert_pooler", "init_bert"]
@@ -135,7 +136,7 @@ def _check_embeddings(token_ids: Array, params: Params, token_type_ids: Array | 
     places = np.arange(T) if position_ids is None else position_ids
     check_ids(name, "token_type_ids", types, S, [(N, T), (1, T)])
     check_ids(name, "position_ids", places, P, [(N, T), (1, T), (T,)])
-    check_dropout(name, dropout_p, rng)
+    check_dropout(name, "dropout_p", dropout_p, rng)
     return types, places
 
 
@@ -160,7 +161,7 @@ def bert_layer(x: Array, params: Params, num_heads: int,
     check_hidden(name, "x", x)
     check_params(name, params, LAYER, {"D": x.shape[-1]}, x=x)
     check_heads(name, num_heads, x.shape[-1])
-    check_dropout(name, dropout_p, rng)
+    check_dropout(name, "dropout_p", dropout_p, rng)
     mask = prepare_mask(name, "attn_mask", attn_mask, False, num_heads, x, x)
     act = activation_function(name, activation)
     p = params["attention"]

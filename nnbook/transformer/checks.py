@@ -6,6 +6,7 @@ from ..arrays import where
 from ..attention.masks import _check_mask, causal_mask
 from ..attention.multi_head import _mask_per_head
 from ..checks import check_floating, check_shape
+from ..layers.noise import check_dropout
 from ..tape import plain
 from .blocks import ACTIVATIONS
 
@@ -103,10 +104,7 @@ def check_settings(function, num_heads, activation, dropout_p, rng, D):
         raise ValueError(f"{function}: activation is {activation!r}, expected 'relu', 'gelu' or a function")
     if not isinstance(dropout_p, int | float | np.number):
         raise TypeError(f"{function}: dropout_p is {dropout_p!r}, expected a number")
-    if not 0 <= dropout_p <= 1:
-        raise ValueError(f"{function}: dropout_p is {dropout_p}, expected a probability from 0 to 1")
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")
+    check_dropout(function, "dropout_p", dropout_p, rng)
 
 
 def prepare_mask(function, name, mask, is_causal, num_heads, x, source):
