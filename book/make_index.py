@@ -6,11 +6,21 @@
 import inspect
 import pathlib
 import re
+import sys
+
+import numpy as np
 
 import nnbook
+from nnbook.autodiff import _track
+from nnbook.tape import Tensor, _nodes_youngest_first
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- index: begin (made by book/make_index.py) -->", "<!-- index: end -->"
+SETS = {("recurrent", 9): "lstm"}  # one module, two chapters, two sets
+
+sys.path.insert(0, str(ROOT / "tests"))
+from examples import example, results  # noqa: E402
+from shapes import shape_line  # noqa: E402
 
 
 def chapter_files():
@@ -30,36 +40,65 @@ def functions():
 
 
 def functions_of_chapters():
-    """[(name, chapter)] for the layers whose chapter is written."""
-    return [(name, chapter) for name, module, chapter in functions()
-            if chapter in chapter_files() and module != "optimizers"]
+    """[(name, chapter, has a gradient)] for the functions whose chapter is written."""
+    return [(name, chapter, not rules_of(name).startswith("none"))
+            for name, _, chapter in functions() if chapter in chapter_files()]
 
 
-def rule_of(name):
-    """The name of the rule that computes the gradient, or 'composed'."""
+def rules_of(name):
+    """The names of the rules that compute the gradient, read off the tape of a call."""
     f = getattr(nnbook, name)
     if getattr(f, "vjp", None) is not None:
         return f.vjp.__name__
-    return {"conv1d": "convolve_vjp", "conv2d": "convolve_vjp", "conv_transpose1d": "convolve_transpose_vjp",
-            "conv_transpose2d": "convolve_transpose_vjp", "unfold": "_unfold_vjp", "fold": "_fold_vjp",
-            "rnn": "unroll_vjp", "rnn_cell": "unroll_vjp", "scaled_dot_product_attention": "_attend_vjp",
-            "tiled_attention": "_attend_tiled_vjp"}.get(name, "composed of primitives")
+    if shape_line(f) is None or f.__module__ == "nnbook.gradients":
+        return "none: not a layer"
+    given, _, _ = example(f)
+    settings = {k: v for k, v in given.items() if not isinstance(v, np.ndarray | dict | tuple)}
+    tracked = settings | _track({k: v for k, v in given.items() if k not in settings}, [])
+    ends = [out.node for out in results(f, tracked) if isinstance(out, Tensor) and out.node is not None]
+    nodes = sorted({node for end in ends for node in _nodes_youngest_first(end)}, key=lambda node: node.age)
+    rules = list(dict.fromkeys(n.rule.__name__ for n in nodes if ".arrays." not in n.rule.__module__))
+    return ", ".join(rules) if rules else "array primitives" if nodes else "none: integers"
+
+
+def exercise_of(module, chapter):
+    """The exercise set that asks for a module's functions, as a link; empty where it is to come."""
+    name = SETS.get((module, chapter), module)
+    exists = (ROOT / "exercises" / "starters" / f"{name}.ipynb").exists()
+    return f"[{name}](exercises/starters/{name}.ipynb)" if exists else ""
+
+
+def _equation(name):
+    """The first line of the equation in the docstring."""
+    doc = inspect.getdoc(getattr(nnbook, name))
+    return re.search(r"^    (\S.*?),?$", doc, re.MULTILINE)[1].replace("|", "\\|")
 
 
 def equations():
     """The text of book/equations.md."""
     lines = ["# Equation index", "",
-             "Every public function whose chapter is written, from its equation to the line that computes its",
-             "gradient, the tests that hold it, and the exercises that ask for it. The table is made from the package;",
-             "a test keeps it so.", "",
+             "Every public function, from its equation to the rule that computes its gradient, the tests that hold it,",
+             "and the exercises that ask for it. The rules are read off the tape of a call; a test keeps the table so.",
+             "",
              "| function | chapter | forward | backward | gradient rule | tests | exercises |", "|" + " --- |" * 7]
-    modules = {name: module for name, module, _ in functions()}
-    for name, chapter in functions_of_chapters():
-        module = modules[name]
-        exercise = f"[{module}](../exercises/starters/{module}.ipynb)"
-        lines.append(f"| `{name}` | {chapter} | {{eq}}`eq-{name}` | {{eq}}`eq-{name}-vjp` | {rule_of(name)} | "
-                     f"test_{module} | {exercise} |")
-    return "\n".join(lines) + "\n"
+    later = ["", "## Chapters to come", "",
+             "These functions are tested as the others are; the chapter that derives them is not written yet.", "",
+             "| function | chapter | equation | gradient rule | tests |", "|" + " --- |" * 5]
+    for name, module, chapter in functions():
+        rules, exercise = rules_of(name), exercise_of(module, chapter).replace("(exercises", "(../exercises")
+        if chapter in chapter_files():
+            backward = "" if rules.startswith("none") else f"{{eq}}`eq-{name}-vjp`"
+            lines.append(f"| `{name}` | {chapter} | {{eq}}`eq-{name}` | {backward} | {rules} | "
+                         f"test_{module} | {exercise} |")
+        else:
+            later.append(f"| `{name}` | {chapter} | `{_equation(name)}` | {rules} | test_{module} |")
+    return "\n".join(lines + (later if len(later) > 7 else [])) + "\n"
+
+
+def _source(module):
+    """A link to a module: a file, or a folder of files."""
+    folder = (ROOT / "nnbook" / module).is_dir()
+    return f"[nnbook.{module}](nnbook/{module}{'/' if folder else '.py'})"
 
 
 def index_table():
@@ -69,9 +108,9 @@ def index_table():
         modules = sorted({module for _, module, chapter in functions()
                           if chapter == number and module not in ("optimizers",)})
         tests = ", ".join(f"[test_{m}.py](tests/test_{m}.py)" for m in modules)
-        sets = ", ".join(f"[{m}](exercises/starters/{m}.ipynb)" for m in modules)
+        sets = ", ".join(filter(None, (exercise_of(m, number) for m in modules)))
         lines.append(f"| [{path.stem}](chapters/{path.name}) | "
-                     f"{', '.join(f'[nnbook.{m}](nnbook/{m}.py)' for m in modules)} | {tests} | {sets} |")
+                     f"{', '.join(map(_source, modules))} | {tests} | {sets} |")
     return "\n".join(lines)
 
 

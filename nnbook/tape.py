@@ -20,6 +20,8 @@ import numpy as np
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result", covariant=True)
+# Overflow, inf and nan are results here, as in torch, and no reason to warn: a decorator, or a context.
+quiet = np.errstate(all="ignore")
 _clock = itertools.count()  # nodes are numbered as they are made, so every parent is older
 
 
@@ -116,7 +118,7 @@ def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
     (a list of what the backward pass needs) is handed on as it is. The rule stays reachable
     as `f.vjp`.
     """
-    function: Callable[..., Any] = f
+    quietly: Callable[..., Any] = quiet(f)
     signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
 
     @functools.wraps(f)
@@ -128,7 +130,7 @@ def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
         bound.apply_defaults()
         args = tuple(bound.arguments.values())
         parents, args = _find_tensors(args), tuple(map(plain, args))
-        y = function(*args)
+        y = quietly(*args)
         if recorded.vjp is None:
             raise TypeError(f"{recorded.__name__} has no gradient (no rule was given with @{recorded.__name__}.defvjp)")
         node = Node(recorded.vjp, args, y, parents)
@@ -156,6 +158,7 @@ def _nodes_youngest_first(node):
     return sorted(seen, key=lambda n: -n.age)
 
 
+@quiet
 def backward(y, dy, leaves):
     """The gradient of each leaf. Iterative: a chain of any length works. Nothing is added in place."""
     arrived = {}  # (node, index) or leaf Tensor -> the sum of the gradients that reached it

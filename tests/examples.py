@@ -85,7 +85,7 @@ def _more(name, sizes, rng):
         "adaptive_avg_pool1d": {"output_size": 7}, "adaptive_max_pool1d": {"output_size": 7},
         "adaptive_avg_pool2d": {"output_size": (7, 5)}, "adaptive_max_pool2d": {"output_size": (7, 5)},
         "interpolate": {"size": (7, 5)}, "sinusoidal_positions": {"T": 5, "D": 7},
-        "mask_tokens": {"rng": rng, "mask_id": 1, "vocab_size": 29},
+        "dropout": {"p": 0.3, "rng": rng}, "mask_tokens": {"rng": rng, "mask_id": 1, "vocab_size": 29},
         "multi_head_attention": {"params": nnbook.init_multi_head_attention(8, HEADS, rng), "num_heads": HEADS},
         "additive_attention": {"weight_query": np.ones((31, sizes.get("D", 1))), "weight_score": np.ones(31),
                                "weight_key": np.ones((31, sizes.get("E", 1)))},

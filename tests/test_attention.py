@@ -99,7 +99,7 @@ def test_tile_by_tile_is_the_same(seed, tile, mask, T, S, dtype):
     y, pullback = nnbook.vjp(lambda *a: sdpa(*a, **more), q, k, v)
     y2, pullback2 = nnbook.vjp(lambda *a: nnbook.tiled_attention(*a, tile=tile, **more), q, k, v)
     dy = randn(rng, *y.shape).astype(dtype)
-    tol = 1e-13 if dtype == np.float64 else 1e-5
+    tol = 1e-13 if dtype == np.float64 else 5e-5
     assert y2.dtype == dtype
     assert_close(y2, y, tol)
     for a, b in zip(pullback2(dy), pullback(dy), strict=True):

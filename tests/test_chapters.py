@@ -138,13 +138,13 @@ def test_all_references_are_cited():
     assert all(key in text for key in keys)
 
 
-@pytest.mark.parametrize(("name", "chapter"), functions_of_chapters(), ids=str)
-def test_every_function_is_derived_in_its_chapter(name, chapter):
-    """A forward equation, a backward equation, and the source on the page."""
+@pytest.mark.parametrize(("name", "chapter", "differentiable"), functions_of_chapters(), ids=str)
+def test_every_function_is_derived_in_its_chapter(name, chapter, differentiable):
+    """A forward equation, a backward equation where there is a gradient, and the source on the page."""
     nb = read(chapter_files()[chapter])
     text = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
     assert f"$$ (eq-{name})" in text
-    assert f"$$ (eq-{name}-vjp)" in text
+    assert f"$$ (eq-{name}-vjp)" in text or not differentiable
     shown = "\n".join(o["data"].get("text/markdown", "") for c in code(nb) for o in c.outputs if "data" in o)
     assert f"def {name}(" in shown
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import split
 from ..checks import check_axis, check_floating, check_real
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 from .sigmoids import _log1p_exp, _sigmoid, sigmoid
 
@@ -14,6 +14,7 @@ __all__ = ["gelu", "glu", "mish", "silu"]
 
 
 @primitive
+@quiet
 def silu(x: Array) -> Array:
     """x times its sigmoid, also called swish.
 
@@ -24,17 +25,16 @@ def silu(x: Array) -> Array:
     Source: chapter 3, equation (silu); Elfwing et al. (2018).
     """
     check_floating("silu", x=x)
-    with np.errstate(invalid="ignore"):
-        return x * _sigmoid(x)
+    return x * _sigmoid(x)
 
 @silu.defvjp
 def silu_vjp(dy, y, x):
     s = _sigmoid(x)
-    with np.errstate(invalid="ignore"):
-        return dy * s * (1 + x * (1 - s))
+    return dy * s * (1 + x * (1 - s))
 
 
 @primitive
+@quiet
 def mish(x: Array) -> Array:
     """x times the tanh of its softplus.
 
@@ -45,17 +45,16 @@ def mish(x: Array) -> Array:
     Source: chapter 3, equation (mish); Misra (2020).
     """
     check_real("mish", x=x)
-    with np.errstate(invalid="ignore"):
-        return x * np.tanh(_log1p_exp(x))
+    return x * np.tanh(_log1p_exp(x))
 
 @mish.defvjp
 def mish_vjp(dy, y, x):
     t = np.tanh(_log1p_exp(x))
-    with np.errstate(invalid="ignore"):
-        return dy * (t + x * (1 - t * t) * _sigmoid(x))
+    return dy * (t + x * (1 - t * t) * _sigmoid(x))
 
 
 @primitive
+@quiet
 def gelu(x: Array, approximate: str = "none") -> Array:
     """Gaussian error linear unit: x times the probability that a standard normal is below x.
 
@@ -70,8 +69,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
         raise ValueError(f"gelu: approximate is {approximate!r}, expected 'none' or 'tanh'")
     if approximate == "none" and np.iscomplexobj(x):
         raise TypeError("gelu: x is complex, expected real numbers where approximate is 'none'")
-    with np.errstate(invalid="ignore"):
-        return x * (_normal_cdf(x) if approximate == "none" else _sigmoid(2 * _gelu_argument(x)))
+    return x * (_normal_cdf(x) if approximate == "none" else _sigmoid(2 * _gelu_argument(x)))
 
 @gelu.defvjp
 def gelu_vjp(dy, y, x, approximate):
@@ -109,6 +107,7 @@ def _normal_cdf(x):
     return np.where(np.isnan(x), x, cdf).astype(x.dtype)
 
 
+@quiet
 def glu(x: Array, axis: int = -1) -> Array:
     """Gated linear unit: one half of the entries gates the other.
 

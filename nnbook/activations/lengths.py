@@ -6,12 +6,13 @@ import numpy as np
 
 from ..arrays import broadcast_to, maximum, sum
 from ..checks import check_axis, check_floating
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 
 __all__ = ["cosine_similarity", "normalize"]
 
 
+@quiet
 def normalize(x: Array, p: float = 2.0, axis: int = 1,
               eps: float = 1e-12) -> Array:
     """Scale vectors to length one.
@@ -30,7 +31,7 @@ def normalize(x: Array, p: float = 2.0, axis: int = 1,
 
 
 @primitive
-@np.errstate(divide="ignore", over="ignore")
+@quiet
 def _norm(x, p, axis):
     """||x||_p = (sum_i |x_i|^p)^(1/p); its limits at p = 0 and p = +-inf count, and take the extreme."""
     if p == 0:
@@ -42,7 +43,6 @@ def _norm(x, p, axis):
     return np.sum(np.abs(x) ** p, axis=axis, keepdims=True) ** (1 / p)
 
 @_norm.defvjp
-@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def _norm_vjp(dy, y, x, p, axis):
     """dx = dy sign(x) (|x| / y)^(p - 1), and 0 where that has no value, as in torch."""
     if p == 0:
@@ -54,6 +54,7 @@ def _norm_vjp(dy, y, x, p, axis):
     return dy * np.where((y == 0) | (x == 0), 0, dx).astype(x.dtype)
 
 
+@quiet
 def cosine_similarity(x1: Array, x2: Array, axis: int = 1,
                       eps: float = 1e-08) -> Array:
     """The cosine of the angle between two vectors.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import check_real, check_real_or_integers
-from ..tape import primitive
+from ..tape import primitive, quiet
 from ..types import Array
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
@@ -48,6 +48,7 @@ def leaky_relu_vjp(dy, y, x, negative_slope):
 
 
 @primitive
+@quiet
 def prelu(x: Array, weight: Array) -> Array:
     """Leaky ReLU whose slopes are learned: one for all, or one a channel (axis 1).
 
@@ -126,6 +127,7 @@ def hardsigmoid_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def hardswish(x: Array) -> Array:
     """x times its hard sigmoid.
 
@@ -136,8 +138,7 @@ def hardswish(x: Array) -> Array:
     Source: chapter 3, equation (hardswish); Howard et al. (2019).
     """
     check_real("hardswish", x=x)
-    with np.errstate(invalid="ignore"):
-        return x * np.clip(x + 3, 0, 6) / 6
+    return x * np.clip(x + 3, 0, 6) / 6
 
 @hardswish.defvjp
 def hardswish_vjp(dy, y, x):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import as_floating, check_real
-from ..tape import primitive
+from ..tape import primitive, quiet
 from ..types import Array
 
 __all__ = ["celu", "elu", "logsigmoid", "selu", "sigmoid", "softplus", "softsign", "tanh"]
@@ -51,6 +51,7 @@ def tanh_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def softsign(x: Array) -> Array:
     """A sigmoid with polynomial tails.
 
@@ -61,8 +62,7 @@ def softsign(x: Array) -> Array:
     Source: chapter 3, equation (softsign).
     """
     x = as_floating("softsign", x)
-    with np.errstate(invalid="ignore"):
-        return x / (1 + np.abs(x))
+    return x / (1 + np.abs(x))
 
 @softsign.defvjp
 def softsign_vjp(dy, y, x):
@@ -75,6 +75,7 @@ def _log1p_exp(x):
 
 
 @primitive
+@quiet
 def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """A smooth ReLU, the integral of the sigmoid.
 
@@ -129,6 +130,7 @@ def elu_vjp(dy, y, x, alpha):
 
 
 @primitive
+@quiet
 def celu(x: Array, alpha: float = 1.0) -> Array:
     """ELU whose two halves meet with one slope for every alpha.
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..arrays import neg
 from ..checks import as_floating, check_axis, check_floating
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array, Axes
 
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
 
 
 @primitive
+@quiet
 def softmax(x: Array, axis: int = -1) -> Array:
     """Turn scores into probabilities.
 
@@ -27,9 +28,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     axis = check_axis("softmax", axis, x.ndim)
     if x.ndim == 0:
         return softmax(x[None], 0)[0]
-    with np.errstate(invalid="ignore", over="ignore"):
-        e = np.exp(_shifted(x, axis))
-        return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(_shifted(x, axis))
+    return e / np.sum(e, axis=axis, keepdims=True)
 
 @softmax.defvjp
 def softmax_vjp(dy, y, x, axis):
@@ -51,6 +51,7 @@ def softmin(x: Array, axis: int = -1) -> Array:
 
 
 @primitive
+@quiet
 def log_softmax(x: Array, axis: int = -1) -> Array:
     """The logarithm of softmax, exact where a probability is 0 to rounding.
 
@@ -64,9 +65,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     axis = check_axis("log_softmax", axis, x.ndim)
     if x.ndim == 0:
         return log_softmax(x[None], 0)[0]
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        s = _shifted(x, axis)
-        return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+    s = _shifted(x, axis)
+    return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
 
 @log_softmax.defvjp
 def log_softmax_vjp(dy, y, x, axis):
@@ -75,6 +75,7 @@ def log_softmax_vjp(dy, y, x, axis):
 
 
 @primitive
+@quiet
 def logsumexp(x: Array, axis: Axes, keepdims: bool = False) -> Array:
     """A smooth maximum: the logarithm of a sum of exponentials.
 
@@ -89,8 +90,7 @@ def logsumexp(x: Array, axis: Axes, keepdims: bool = False) -> Array:
     axis = _axes("logsumexp", axis, x.ndim)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore", over="ignore"):
-        y = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    y = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
     return y if keepdims else np.squeeze(y, axis)
 
 @logsumexp.defvjp

@@ -8,13 +8,14 @@ from ..activations import tanh
 from ..arrays import expand_dims, matmul
 from ..checks import check_floating
 from ..layers import linear
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 from .masks import _check_mask, _mask_gradient, _masked, _probabilities
 
 __all__ = ["additive_attention"]
 
 
+@quiet
 def additive_attention(query: Array, key: Array, value: Array,
                        weight_query: Array, weight_key: Array,
                        weight_score: Array,
@@ -53,12 +54,11 @@ def _check_additive(query, key, value, weight_query, weight_key, weight_score):
 
 
 @primitive
-@np.errstate(invalid="ignore")
+@quiet
 def _masked_softmax(scores, attn_mask):
     return _probabilities(_masked(scores, attn_mask))
 
 @_masked_softmax.defvjp
-@np.errstate(invalid="ignore", over="ignore")
 def _masked_softmax_vjp(dy, y, scores, attn_mask):
     dscores = y * (dy - np.sum(y * dy, axis=-1, keepdims=True))
     return dscores, _mask_gradient(dscores, attn_mask)

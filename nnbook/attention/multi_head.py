@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import broadcast_to, concatenate, expand_dims, mean, reshape, squeeze, transpose
 from ..checks import check_floating, check_shape
 from ..layers import init_xavier_uniform, linear
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array, DType, Params
 from .masks import _check_mask, _check_one_mask, causal_mask
 from .scaled import _attend
@@ -35,6 +35,7 @@ def init_multi_head_attention(embed_dim: int, num_heads: int,
     return params
 
 
+@quiet
 def multi_head_attention(query: Array, key: Array, value: Array,
                          params: Params, num_heads: int,
                          attn_mask: Array | None = None,

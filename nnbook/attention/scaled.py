@@ -7,13 +7,14 @@ import numpy as np
 from ..arrays import unbroadcast
 from ..checks import check_floating
 from ..layers.noise import check_dropout, dropout_mask
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 from .masks import _check_mask, _check_one_mask, _mask_gradient, _masked, _probabilities, causal_mask
 
 __all__ = ["scaled_dot_product_attention"]
 
 
+@quiet
 def scaled_dot_product_attention(query: Array, key: Array, value: Array,
                                  attn_mask: Array | None = None,
                                  dropout_p: float = 0.0,
@@ -50,7 +51,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array,
 
 
 @primitive
-@np.errstate(invalid="ignore", over="ignore")  # scores of +inf give nan, as in torch
+@quiet
 def _attend(query, key, value, attn_mask, drop, scale):
     """y = P value, and P for the backward pass; `drop` is dropout's scaled mask."""
     scores = (query * scale) @ np.swapaxes(key, -1, -2)
@@ -58,7 +59,6 @@ def _attend(query, key, value, attn_mask, drop, scale):
     return (probs if drop is None else probs * drop) @ value, probs
 
 @_attend.defvjp
-@np.errstate(invalid="ignore", over="ignore")
 def _attend_vjp(dy, y, query, key, value, attn_mask, drop, scale):
     """dV = P^T dO,  dP = dO V^T,  dS = P * (dP - rowsum(P * dP)),
     dQ = scale dS K,  dK = scale dS^T Q."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import unbroadcast
 from ..checks import per_axis
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 from .masks import _check_mask, _check_one_mask, _masked, causal_mask
 from .scaled import _batch_shape, _check_qkv
@@ -14,6 +14,7 @@ from .scaled import _batch_shape, _check_qkv
 __all__ = ["tiled_attention"]
 
 
+@quiet
 def tiled_attention(query: Array, key: Array, value: Array, tile: int = 64,
                     is_causal: bool = False, scale: float | None = None,
                     attn_mask: Array | None = None) -> Array:
@@ -53,7 +54,7 @@ def _tiles(query, key, value, tile, attn_mask, scale):
 
 
 @primitive
-@np.errstate(invalid="ignore", over="ignore")
+@quiet
 def _attend_tiled(query, key, value, tile, attn_mask, scale):
     """y, and each row's log-sum-exp: with the inputs, all that the vjp needs."""
     batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
@@ -71,7 +72,6 @@ def _attend_tiled(query, key, value, tile, attn_mask, scale):
     return o / np.where(empty, 1, l), lse
 
 @_attend_tiled.defvjp
-@np.errstate(invalid="ignore", over="ignore")
 def _attend_tiled_vjp(dy, y, query, key, value, tile, attn_mask, scale):
     """P = exp(S - lse), a tile at a time; rowsum(P * dP) = rowsum(dO * O)."""
     (dout, _), (out, lse) = dy, y

@@ -11,6 +11,7 @@ from ..checks import per_axis
 from ..layers import dropout, embedding, linear
 from ..layers.noise import check_dropout
 from ..normalization import layer_norm
+from ..tape import quiet
 from ..transformer.checks import check_heads, prepare_mask
 from ..types import Array, DType, Params
 from .arguments import Activation, Rng, activation_function, padding_mask
@@ -56,6 +57,7 @@ def _check_init(sizes: dict[str, int], num_layers: int, num_heads: int, padding_
         check_ids("init_bert", "padding_idx", np.array(padding_idx), sizes["V"], [()])
 
 
+@quiet
 def bert(token_ids: Array, params: Params, num_heads: int,
          token_type_ids: Array | None = None,
          attention_mask: Array | None = None,
@@ -95,6 +97,7 @@ def bert(token_ids: Array, params: Params, num_heads: int,
 # --- its parts --------------------------------------------------------------------------------------
 
 
+@quiet
 def bert_embeddings(token_ids: Array, params: Params,
                     token_type_ids: Array | None = None,
                     position_ids: Array | None = None, eps: float = 1e-12,
@@ -140,6 +143,7 @@ def _check_embeddings(token_ids: Array, params: Params, token_type_ids: Array | 
     return types, places
 
 
+@quiet
 def bert_layer(x: Array, params: Params, num_heads: int,
                attn_mask: Array | None = None,
                activation: Activation = "gelu", eps: float = 1e-12,
@@ -185,6 +189,7 @@ def _add_and_norm(x: Array, update: Array, params: Params, eps: float, dropout_p
     return layer_norm(x + update, x.shape[-1:], **params["LayerNorm"], eps=eps)
 
 
+@quiet
 def bert_pooler(hidden: Array, params: Params) -> Array:
     """One vector for a text: a layer on its first token, [CLS].
 

@@ -12,7 +12,7 @@ from ..checks import check_floating, check_integers, check_shape, per_axis
 from ..layers import linear
 from ..losses import cross_entropy
 from ..normalization import layer_norm
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array, DType, Params
 from .arguments import Activation, activation_function
 from .checks import check_hidden, check_ids
@@ -36,6 +36,7 @@ def init_mlm_head(vocab_size: int, d_model: int, rng: np.random.Generator,
     return draw(MLM_HEAD, {"V": vocab_size, "D": d_model}, rng, std, dtype)
 
 
+@quiet
 def mlm_head(hidden: Array, params: Params, word_embeddings: Array,
              activation: Activation = "gelu", eps: float = 1e-12) -> Array:
     """Scores for every word: how alike its embedding and this vector are.
@@ -71,6 +72,7 @@ def _check_head(hidden: Array, params: Params, word_embeddings: Array) -> int:
     return D
 
 
+@quiet
 def masked_lm_loss(logits: Array, labels: Array) -> Array:
     """The mean surprise of the hidden tokens, and of no others.
 

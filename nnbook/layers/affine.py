@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..checks import check_numbers
-from ..tape import primitive
+from ..tape import primitive, quiet
 from ..types import Array, DType, Params
 
 __all__ = ["init_linear", "linear"]
@@ -25,6 +25,7 @@ def init_linear(in_features: int, out_features: int,
 
 
 @primitive
+@quiet
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """An affine map of the last axis.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import check_floating
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array
 
 __all__ = ["dropout"]
 
 
+@quiet
 def dropout(x: Array, p: float = 0.5,
             rng: np.random.Generator | None = None) -> Array:
     """Set each entry to zero with probability p and scale the rest, so that the mean stays.

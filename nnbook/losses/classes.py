@@ -7,13 +7,14 @@ import numpy as np
 from ..activations import log_softmax
 from ..arrays import sum, where
 from ..checks import check_floating, check_integers
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array
 from .reductions import _check_reduction, _given, _reduce
 
 __all__ = ["cross_entropy", "nll_loss"]
 
 
+@quiet
 def cross_entropy(input: Array, target: Array, weight: Array | None = None,
                   ignore_index: int = -100, reduction: str = "mean",
                   label_smoothing: float = 0.0) -> Array:
@@ -50,6 +51,7 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
     return _weighted(hard, target, weight, ignore_index, reduction)
 
 
+@quiet
 def nll_loss(input: Array, target: Array, weight: Array | None = None,
              ignore_index: int = -100, reduction: str = "mean") -> Array:
     """The negative log-likelihood: cross-entropy for an input that holds log-probabilities already.

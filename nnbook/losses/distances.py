@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ..arrays import abs, clip, sum
 from ..checks import check_real, check_shape
+from ..tape import quiet
 from ..types import Array
 from .reductions import _check, _given, _reduce
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
 
+@quiet
 def mse_loss(input: Array, target: Array, reduction: str = "mean",
              weight: Array | None = None) -> Array:
     """Mean squared error.
@@ -26,6 +28,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean",
     return _weighted_mean("mse_loss", difference * difference, weight, reduction)
 
 
+@quiet
 def l1_loss(input: Array, target: Array, reduction: str = "mean",
             weight: Array | None = None) -> Array:
     """Mean absolute error.
@@ -48,6 +51,7 @@ def _weighted_mean(function, loss, weight, reduction):
     return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
 
 
+@quiet
 def huber_loss(input: Array, target: Array, reduction: str = "mean",
                delta: float = 1.0, weight: Array | None = None) -> Array:
     """Squared near zero, linear far away, so that an outlier pulls no harder than `delta`.
@@ -70,6 +74,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean",
     return _reduce(loss if weight is None else loss * weight, reduction)
 
 
+@quiet
 def smooth_l1_loss(input: Array, target: Array, reduction: str = "mean",
                    beta: float = 1.0) -> Array:
     """The Huber loss divided by its threshold: its slope beyond `beta` is 1.

@@ -7,13 +7,14 @@ import numpy as np
 from ..activations import _log1p_exp, _sigmoid
 from ..arrays import exp, log, sum, where
 from ..checks import check_real
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array
 from .reductions import _check, _check_broadcast, _check_reduction, _given, _reduce
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
 
 
+@quiet
 def binary_cross_entropy(input: Array, target: Array,
                          weight: Array | None = None,
                          reduction: str = "mean") -> Array:
@@ -36,18 +37,17 @@ def binary_cross_entropy(input: Array, target: Array,
 
 @primitive
 def _bernoulli(p, target):
-    with np.errstate(divide="ignore"):
-        log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
     return -(target * log_p + (1 - target) * log_q)
 
 @_bernoulli.defvjp
 def _bernoulli_vjp(dy, y, p, target):
     """dp = (p - target) / (p (1 - p)), with torch's floor of 1e-12 under the division."""
-    with np.errstate(divide="ignore"):
-        log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
     return dy * (p - target) / np.maximum(p * (1 - p), p.dtype.type(1e-12)), dy * (log_q - log_p)
 
 
+@quiet
 def binary_cross_entropy_with_logits(input: Array, target: Array,
                                      weight: Array | None = None,
                                      reduction: str = "mean",
@@ -80,6 +80,7 @@ def _bernoulli_logits_vjp(dy, y, z, target, pos_weight):
     return dz, dy * ((pos_weight - 1) * _log1p_exp(-z) - z)
 
 
+@quiet
 def kl_div(input: Array, target: Array, reduction: str = "mean",
            log_target: bool = False) -> Array:
     """The Kullback-Leibler divergence; mind the order: `input` holds the model's log-probabilities.

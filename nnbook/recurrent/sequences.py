@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import concatenate, expand_dims, flip, squeeze, stack, transpose, where
 from ..checks import check_floating, check_integers
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array, DType, Params
 from .cells import _check_cell, _rnn_kind, _two
 from .projected import unroll_projected
@@ -27,6 +27,7 @@ def init_rnn(input_size: int, hidden_size: int, rng: np.random.Generator,
     return _init(1, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
+@quiet
 def rnn(x: Array, params: Params, state: Array | None = None,
         lengths: Array | Sequence[int] | None = None,
         nonlinearity: str = "tanh") -> tuple[Array, Array]:
@@ -56,6 +57,7 @@ def init_lstm(input_size: int, hidden_size: int, rng: np.random.Generator,
     return _init(4, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
+@quiet
 def lstm(x: Array, params: Params, state: tuple[Array, Array] | None = None,
          lengths: Array | Sequence[int] | None = None) -> tuple[Array, tuple[Array, Array]]:
     """A long short-term memory over a whole sequence; the rows of the weights are the gates i, f, g, o.
@@ -77,6 +79,7 @@ def init_gru(input_size: int, hidden_size: int, rng: np.random.Generator,
     return _init(3, input_size, hidden_size, rng, num_layers, bidirectional, bias, dtype)
 
 
+@quiet
 def gru(x: Array, params: Params, state: Array | None = None,
         lengths: Array | Sequence[int] | None = None) -> tuple[Array, Array]:
     """A gated recurrent unit over a whole sequence; the rows of the weights are r, z, n.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..tape import primitive
+from ..tape import primitive, quiet
 from .steps import STEP
 
 
@@ -12,6 +12,7 @@ def _choose(alive, new, old):
 
 
 @primitive
+@quiet
 def unroll(kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh, alive):
     """Apply one step T times; the primitive under rnn, lstm, gru and their cells.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import broadcast_to, concatenate, reshape
 from ..checks import check_floating, check_shape
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array, Params
 from .blocks import attend, feed_forward, keys_values, residual
 from .checks import (
@@ -60,6 +60,7 @@ def init_cache(memory: Array | None, params: Params, num_heads: int,
     return cache
 
 
+@quiet
 def decoder_step(x: Array, cache: Params, params: Params, num_heads: int,
                  norm_first: bool = False,
                  activation: str | Callable[[Array], Array] = "relu",

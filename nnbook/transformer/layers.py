@@ -8,6 +8,7 @@ import numpy as np
 
 from ..attention import init_multi_head_attention
 from ..layers import init_linear
+from ..tape import quiet
 from ..types import Array, Params
 from .blocks import attention, feed_forward, init_norm, residual
 from .checks import (
@@ -40,6 +41,7 @@ def init_encoder_layer(d_model: int, num_heads: int, dim_feedforward: int,
             "norm2": init_norm(D, bias, dtype)}
 
 
+@quiet
 def encoder_layer(x: Array, params: Params, num_heads: int,
                   norm_first: bool = False,
                   activation: str | Callable[[Array], Array] = "relu",
@@ -92,6 +94,7 @@ def init_decoder_layer(d_model: int, num_heads: int, dim_feedforward: int,
         "norm3": init_norm(D, bias, dtype)}
 
 
+@quiet
 def decoder_layer(x: Array, memory: Array, params: Params, num_heads: int,
                   norm_first: bool = False,
                   activation: str | Callable[[Array], Array] = "relu",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import unbroadcast
 from ..checks import check_floating
-from ..tape import primitive
+from ..tape import primitive, quiet
 from ..types import Array
 
 __all__ = ["rotary_embedding", "sinusoidal_positions"]
@@ -57,6 +57,7 @@ def sinusoidal_positions(T: int, D: int, base: float = 10000.0,
 
 
 @primitive
+@quiet
 def rotary_embedding(x: Array, positions: Array | None = None,
                      base: float = 10000.0,
                      interleaved: bool = True) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from ..autodiff import tree_map
 from ..layers import init_xavier_uniform
 from ..normalization import layer_norm
+from ..tape import quiet
 from ..types import Array, Params
 from .blocks import init_norm
 from .checks import (
@@ -31,6 +32,7 @@ def final_norm(x, params, eps):
     return layer_norm(x, x.shape[-1:], **params["norm"], eps=eps) if "norm" in params else x
 
 
+@quiet
 def transformer_encoder(x: Array, params: Params, num_heads: int,
                         norm_first: bool = False,
                         activation: str | Callable[[Array], Array] = "relu",
@@ -56,6 +58,7 @@ def transformer_encoder(x: Array, params: Params, num_heads: int,
     return final_norm(x, params, eps)
 
 
+@quiet
 def transformer_decoder(x: Array, memory: Array, params: Params,
                         num_heads: int, norm_first: bool = False,
                         activation: str | Callable[[Array], Array] = "relu",
@@ -107,6 +110,7 @@ def init_transformer(d_model: int, num_heads: int, num_encoder_layers: int,
             "decoder": stack(init_decoder_layer, num_decoder_layers)}
 
 
+@quiet
 def transformer(src: Array, tgt: Array, params: Params, num_heads: int,
                 norm_first: bool = False,
                 activation: str | Callable[[Array], Array] = "relu",
