@@ -71,7 +71,8 @@ def test_extreme_numbers_give_results_and_no_warning(f):
         bare = results(f, trees | fixed)
         y, pullback = nnbook.vjp(lambda trees: results(f, trees | fixed), trees)
         for part, tracked in zip(bare, y, strict=True):
-            np.testing.assert_array_equal(part, tracked)
+            if "rng" not in given:  # what is drawn differs from call to call
+                np.testing.assert_array_equal(part, tracked)
         pullback(tuple(np.ones_like(part) for part in y))
 
 

@@ -97,11 +97,10 @@ def standardize_vjp(dy, y, x, weight, bias, mean, var, axes, eps):
         dweight += _sum(_shared(weight), dy[rows], xhat)
         dbias += _sum(_shared(bias), dy[rows])
         dxhat = np.multiply(dy[rows], weight, out=dx[rows])
-        along = _mean(axes, dxhat, xhat)
         if mean is None:
             dxhat -= _mean(axes, dxhat)
-        if var is None:
-            dxhat -= np.multiply(xhat, along, out=xhat)
+        if var is None:  # 1 and xhat are orthogonal: one after the other
+            dxhat -= np.multiply(xhat, _mean(axes, dxhat, xhat), out=xhat)
         dxhat *= scale
     return dx, dweight, dbias
 
