@@ -269,6 +269,16 @@ def test_empty_and_single(N, T, S, norm_first):
     assert encoder_layer(randn(rng, N, T, 6), init_encoder_layer(6, 2, 7, rng), 2, is_causal=True).shape == (N, T, 6)
 
 
+@pytest.mark.parametrize("mask", ["per head", "padding"])
+def test_masks_of_a_sequence_without_batch(mask):
+    rng, H, T = np.random.default_rng(19), 2, 4
+    ours, theirs = masks(mask, rng, 1, H, T, T)
+    theirs = {"src_mask": theirs["mask"]} if mask == "per head" else {"src_key_padding_mask": ~ours[0, 0, 0]}
+    against_module(lambda x, p: encoder_layer(x, p, H, mask=ours), torch_layer("Encoder", 6, H, 7, False, "relu"),
+                   jiggled(init_encoder_layer(6, H, 7, rng), rng), (randn(rng, T, 6),), rng,
+                   lambda dtype: tensors("", theirs, dtype))
+
+
 def test_a_row_that_may_attend_to_nothing_gets_the_bias_alone():
     rng = np.random.default_rng(5)
     params = jiggled(init_encoder_layer(6, 2, 7, rng), rng)
@@ -482,6 +492,16 @@ def test_a_cache_can_be_reordered_and_stays_as_it_was():
     y, _ = decoder_step(x[rows, 2:], nnbook.tree_map(lambda a: a[rows], after), params, H)
     whole = transformer_decoder(x[rows], memory[rows], params, H, memory_mask=seen[rows], is_causal=True)
     assert_close(y, whole[:, 2:], 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 1, 4), (1, 2, 1, 4)])
+def test_a_mask_for_all_sequences_is_repeated_for_each(shape):
+    rng, H, rows = np.random.default_rng(20), 2, np.array([2, 0, 1, 1])
+    params = jiggled(init_transformer(6, H, 1, 1, 7, rng), rng)["decoder"]
+    memory, x, mask = randn(rng, 3, 4, 6), randn(rng, 4, 1, 6), randn(rng, *shape)
+    cache = nnbook.tree_map(lambda a: a[rows], init_cache(memory, params, H, mask))
+    y, _ = decoder_step(x, cache, params, H)
+    assert_close(y, transformer_decoder(x, memory[rows], params, H, memory_mask=mask), 1e-12)
 
 
 def test_a_step_keeps_float32():

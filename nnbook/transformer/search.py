@@ -89,7 +89,7 @@ def beam_search(step: Callable[[Array, Any], tuple[Array, Any]], state: Any,
         if done.all():
             break
         tokens, state = np.ravel(ids[..., t]), _reorder(state, np.ravel(rows))
-    return np.where(np.isneginf(ended)[..., None], pad_id, ended_ids), ended
+    return ended_ids, ended
 
 
 def _continue(totals, ids, log_probs, t, most):
