@@ -193,6 +193,162 @@ def test_initial_weights(n):
     assert "bias" not in nnbook.init_conv(6, 8, (5,), np.random.default_rng(5), bias=False)
 
 
+# --- integers, complex numbers, empty arrays ---------------------------------------------------------
+
+
+def integers(rng, dtype, *shape):
+    return rng.integers(0, 5, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int32, np.int64])
+@pytest.mark.parametrize(("name", "spatial"), [("conv1d", (7,)), ("conv2d", (7, 5))])
+def test_convolution_of_integers(name, spatial, dtype):
+    """Sums wrap around as in torch; small integers cannot be dilated, and only int64 transposed."""
+    rng, n = np.random.default_rng(9), len(spatial)
+    x, w, b = integers(rng, dtype, 2, 4, *spatial), integers(rng, dtype, 6, 2, *(2,) * n), integers(rng, dtype, 6)
+    tensors = [torch.tensor(a) for a in (x, w, b)]
+    y = getattr(nnbook, name)(x, w, b, padding=1, stride=2, groups=2)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, getattr(F, name)(*tensors, padding=1, stride=2, groups=2).numpy())
+    transposed = name.replace("conv", "conv_transpose")
+    args = x, integers(rng, dtype, 4, 3, *(2,) * n)
+    if dtype == np.int64:
+        np.testing.assert_array_equal(getattr(nnbook, name)(x, w, b, groups=2, dilation=2),
+                                      getattr(F, name)(*map(torch.tensor, (x, w, b)), groups=2, dilation=2).numpy())
+        np.testing.assert_array_equal(getattr(nnbook, transposed)(*args),
+                                      getattr(F, transposed)(*map(torch.tensor, args)).numpy())
+    else:
+        with pytest.raises(TypeError, match="expected floating point or int64"):
+            getattr(nnbook, transposed)(*args)
+        with pytest.raises(TypeError, match="expected floating point or int64"):
+            getattr(nnbook, name)(x, w, b, groups=2, dilation=2)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_numbers(dtype):
+    rng = np.random.default_rng(10)
+    x, w = ((randn(rng, *s) + 1j * randn(rng, *s)).astype(dtype) for s in ((2, 3, 5, 6), (3, 3, 2, 3)))
+    rtol = 1e-5 if dtype == np.complex64 else 1e-12
+    pairs = [(nnbook.conv2d(x, w, padding=1), F.conv2d(torch.tensor(x), torch.tensor(w), padding=1)),
+             (nnbook.conv_transpose2d(x, w), F.conv_transpose2d(torch.tensor(x), torch.tensor(w))),
+             (nnbook.unfold(x, 2), F.unfold(torch.tensor(x), 2))]
+    for y, expected in pairs:
+        assert y.dtype == dtype
+        for part in (np.real, np.imag):
+            assert_close(part(y), part(expected.numpy()), rtol)
+
+
+@pytest.mark.parametrize(("x", "w", "more"), [
+    ((0, 3, 5, 7), (4, 3, 2, 3), {}), ((0, 3, 0, 7), (4, 3, 2, 3), {"padding": 1}), ((2, 0, 5, 7), (4, 0, 2, 3), {}),
+    ((2, 0, 0, 7), (4, 0, 2, 3), {"padding": 1}), ((0, 5, 7), (4, 0, 2, 3), {}), ((2, 0, 5, 7), (4, 0, 3, 3), {
+        "groups": 2, "padding": "same"})])
+def test_empty_batches_and_channels(x, w, more):
+    """torch gives no output channels where there are no input channels."""
+    rng = np.random.default_rng(11)
+    against_torch(lambda *a: nnbook.conv2d(*a, **more), lambda *a: F.conv2d(*a, **more),
+                  (randn(rng, *x), randn(rng, *w), randn(rng, 4)), rng)
+
+
+@pytest.mark.parametrize(("x", "more"), [((0, 3, 5, 7), {}), ((0, 3, 1, 1), {"padding": 1}), ((0, 3, 0, 2), {})])
+def test_empty_batches_transposed(x, more):
+    rng = np.random.default_rng(12)
+    against_torch(lambda *a: nnbook.conv_transpose2d(*a, **more), lambda *a: F.conv_transpose2d(*a, **more),
+                  (randn(rng, *x), randn(rng, 3, 4, 2, 2), randn(rng, 4)), rng)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [((2, 4), 1), ((2, 4), (3, 1)), ((7, 6), 1), ((1, 2), (5, 3))])
+def test_same_padding_of_even_kernels(kernel, dilation):
+    rng = np.random.default_rng(13)
+    against_torch(lambda x, w: nnbook.conv2d(x, w, padding="same", dilation=dilation),
+                  lambda x, w: F.conv2d(x, w, padding="same", dilation=dilation),
+                  (randn(rng, 2, 3, 4, 5), randn(rng, 2, 3, *kernel)), rng)
+
+
+# --- padding -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def paddings(draw):
+    """(shape, pad, mode) that torch takes."""
+    mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+    n = draw(st.integers(1, 3))
+    leading = draw(st.integers(0, 2)) if mode == "constant" else draw(st.integers(1, 2))
+    shape = tuple(draw(st.lists(st.integers(1, 6), min_size=n + leading, max_size=n + leading)))
+    pad = []
+    for size in reversed(shape[leading:]):
+        if mode == "circular":
+            before, after = -draw(st.integers(0, size - 1)), 0
+            after = -draw(st.integers(0, size - 1 + before))
+            left = size + before + after
+            before, after = (p if draw(st.booleans()) else draw(st.integers(0, left)) for p in (before, after))
+        else:
+            most = size - 1 if mode == "reflect" else 4
+            before = draw(st.integers(1 - size, most))
+            after = draw(st.integers(max(1 - size - min(before, 0), 1 - size), most))
+        pad += [before, after]
+    return shape, pad, mode
+
+
+@given(case=paddings(), seed=SEEDS, value=st.sampled_from([None, 0, 1.5, -2, float("inf")]))
+@settings(max_examples=100, deadline=None)
+def test_pad(case, seed, value):
+    shape, pad, mode = case
+    rng = np.random.default_rng(seed)
+    value = value if mode == "constant" else None
+    against_torch(lambda x: nnbook.pad(x, pad, mode, value), lambda x: F.pad(x, pad, mode, value),
+                  (randn(rng, *shape),), rng)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int8, np.uint8, np.float16, np.complex64, bool])
+def test_pad_keeps_every_dtype(mode, dtype):
+    x = np.array([[[1, 0, 3, 0]]]).astype(dtype)
+    if dtype is bool and mode in ("reflect", "replicate"):
+        with pytest.raises(TypeError, match=f"x has dtype bool in the mode {mode}"):
+            nnbook.pad(x, (1, 2), mode)
+        return
+    y = nnbook.pad(x, (1, 2), mode, 1 if mode == "constant" else None)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, F.pad(torch.tensor(x), (1, 2), mode, 1 if mode == "constant" else None).numpy())
+
+
+def test_pad_by_hand():
+    x = np.arange(1.0, 6)[None]
+    assert nnbook.pad(x, (2, 3), "reflect").tolist() == [[3, 2, 1, 2, 3, 4, 5, 4, 3, 2]]
+    assert nnbook.pad(x, (2, 3), "replicate").tolist() == [[1, 1, 1, 2, 3, 4, 5, 5, 5, 5]]
+    assert nnbook.pad(x, (2, 3), "circular").tolist() == [[4, 5, 1, 2, 3, 4, 5, 1, 2, 3]]
+    assert nnbook.pad(x, (-1, 2), "circular").tolist() == [[2, 3, 4, 5, 2, 3]]  # what is cut does not come back
+    with pytest.raises(ValueError, match=r"pad is \(-2, 4\) .* expected at most 3"):  # torch reads what it never wrote
+        nnbook.pad(x, (-2, 4), "circular")
+    assert nnbook.pad(x, (-2, 1)).tolist() == [[3, 4, 5, 0]]
+    assert nnbook.pad(x, (0, 0, 1, 0), value=7).tolist() == [[7] * 5, [1, 2, 3, 4, 5]]
+    assert nnbook.pad(x, ()).tolist() == x.tolist()
+    assert nnbook.pad(np.zeros((0, 2)), (0, 0, 1, 0), value=2.5).tolist() == [[2.5, 2.5]]
+    dx = nnbook.grad(lambda x: (nnbook.pad(x, (2, 1), "reflect") * np.arange(1.0, 9)).sum())(x)
+    assert dx.tolist() == [[3, 2 + 4, 1 + 5, 6 + 8, 7]]
+
+
+def test_pad_is_linear_and_its_complex_step():
+    rng = np.random.default_rng(14)
+    for mode in ("constant", "reflect", "replicate", "circular"):
+        against_complex_step(lambda x, mode=mode: nnbook.pad(x, (2, -1, 1, 3), mode), (randn(rng, 2, 4, 5),), rng)
+
+
+def test_infinity_and_overflow_warn_of_nothing():
+    """inf - inf, 0 inf and what float16 cannot hold: torch's result, without a warning."""
+    x = np.ones((1, 2, 4, 5))
+    x[0, 0, 0, 0], x[0, 1, 1, 1], x[0, 1, 0, 0] = np.inf, -np.inf, -np.inf
+    w = np.ones((2, 2, 2, 2))
+    np.testing.assert_array_equal(nnbook.conv2d(x, w), F.conv2d(torch.tensor(x), torch.tensor(w)))
+    np.testing.assert_array_equal(nnbook.conv_transpose2d(x, w), F.conv_transpose2d(torch.tensor(x), torch.tensor(w)))
+    for f in (lambda x: nnbook.conv2d(x, w), lambda x: nnbook.fold(nnbook.unfold(x, 2), (4, 5), 2)):
+        y, pullback = nnbook.vjp(f, x)
+        pullback(np.where(np.arange(y.size).reshape(y.shape) % 2, np.inf, -np.inf))
+    large = np.full((1, 2, 4, 5), 60000, np.float16)
+    assert np.all(nnbook.conv2d(large, w.astype(np.float16)) == np.inf)
+    assert np.all(nnbook.fold(nnbook.unfold(large, 2), (4, 5), 2)[..., 1:-1, 1:-1] == np.inf)
+
+
 X, W, B = np.ones((2, 6, 8, 9)), np.ones((4, 6, 3, 3)), np.ones(4)
 WT = np.ones((6, 4, 3, 3))
 BAD = [
@@ -220,7 +376,15 @@ BAD = [
     ("conv2d", (X, W), {"dilation": 5}, r"the kernel spans \(11, 11\), more than the padded input \(8, 9\)"),
     ("conv2d", (X, W), {"stride": 1.5}, "stride is 1.5, expected an integer"),
     ("conv2d", (X.astype(np.float32), W), {}, "the dtypes differ: x float32, weight float64"),
-    ("conv2d", (X.astype(int), W), {}, "x has dtype int64, expected floating point"),
+    ("conv2d", (X.astype(int), W), {}, "the dtypes differ: x int64, weight float64"),
+    ("conv2d", (X.astype(int), W.astype(np.int32)), {}, "the dtypes differ: x int64, weight int32"),
+    ("conv2d", (X > 0, W > 0), {}, "x has dtype bool, expected floating point or integers"),
+    ("conv2d", (X, W), {"groups": (2,)}, r"groups is \(2,\), expected an integer"),
+    ("conv2d", (X, W), {"padding": (1, 1, 1)}, r"padding is \(1, 1, 1\), expected an integer or a tuple of 2"),
+    ("conv2d", (X, W), {"stride": ()}, r"stride is \(\)"),
+    ("conv2d", (X, W, np.ones(())), {}, r"bias has shape \(\), expected \(4,\)"),
+    ("conv1d", (X[0, 0, 0], np.ones((4, 9, 1))), {}, "x has 1 axes, expected 3"),
+    ("conv1d", (X[:, :, 0], np.ones((4, 6, 3))), {"padding": "same", "stride": 3}, r"stride is \(3,\), expected"),
     ("conv2d", (X.tolist(), W), {}, "x is a list, expected an ndarray"),
     ("conv1d", (X, np.ones((4, 6, 3))), {}, "x has 4 axes, expected 3, or 2 without a batch"),
     ("conv1d", (X[:, :, 0], np.ones((4, 6, 10))), {}, r"the kernel spans \(10,\), more than the padded input \(9,\)"),
@@ -230,12 +394,50 @@ BAD = [
     ("conv_transpose2d", (X, WT), {"padding": 9}, "the output would have size"),
     ("conv_transpose2d", (X, WT), {"padding": "same"}, "padding is 'same', expected an integer"),
     ("conv_transpose2d", (X, WT), {"groups": 4}, "groups is 4, expected a divisor: x has 6 channels"),
+    ("conv_transpose2d", (X, WT[:, :0]), {}, r"weight has shape \(6, 0, 3, 3\), expected at least one output channel"),
+    ("conv_transpose2d", (X, WT), {"output_padding": -1}, "output_padding is -1, expected at least 0"),
+    ("conv_transpose2d", (X, WT), {"output_padding": (0, 3), "stride": (4, 3)}, r"output_padding is \(0, 3\)"),
+    ("conv_transpose2d", (X[:, :, :0], WT), {}, "expected at least one place on each spatial axis"),
+    ("conv_transpose2d", (X, WT), {"dilation": 0}, "dilation is 0, expected at least 1"),
+    ("conv_transpose1d", (X[:, :, 0], np.ones((6, 4, 3))), {"padding": 6}, r"the output would have size \(-1,\)"),
     ("unfold", (X[0, 0], 3), {}, r"x has shape \(8, 9\), expected \(N, C, H, W\)"),
     ("unfold", (X, 10), {}, r"the kernel spans \(10, 10\)"),
     ("unfold", (X, (3, 3, 3)), {}, "kernel_size is"),
+    ("unfold", (X, (3,)), {}, r"kernel_size is \(3,\), expected an integer or a tuple of 2"),
+    ("unfold", (X, 3, (2,)), {}, r"dilation is \(2,\)"),
+    ("unfold", (X, 3), {"padding": -1}, "padding is -1, expected at least 0"),
+    ("unfold", (X, 0), {}, "kernel_size is 0, expected at least 1"),
+    ("unfold", (X.astype(int), 3), {}, "x has dtype int64, expected floating point"),
+    ("unfold", (X[:, :0], 3), {}, "none of C, H, W zero"),
+    ("fold", (np.ones((2, 18, 42)), (8,), 3), {}, r"expected|fit"),
+    ("fold", (np.ones((2, 0, 42)), (8, 9), 3), {}, "expected"),
     ("fold", (np.ones((2, 18, 43)), (8, 9), 3), {}, r"expected \(N, a multiple of 9, 42\)"),
     ("fold", (np.ones((2, 17, 42)), (8, 9), 3), {}, r"expected \(N, a multiple of 9, 42\)"),
     ("fold", (np.ones(3), (8, 9), 3), {}, r"x has shape \(3,\)"),
+    ("pad", (X, 1), {}, "pad is 1, expected a tuple of integers"),
+    ("pad", (X, (1.0, 1)), {}, r"pad is \(1.0, 1\), expected a tuple of integers"),
+    ("pad", (X, (True, 1)), {}, r"pad is \(True, 1\), expected a tuple of integers"),
+    ("pad", (X, None), {}, "pad is None"),
+    ("pad", (X, (1, 1, 1)), {}, "pad has 3 entries, expected an even number, at most 8"),
+    ("pad", (X[0, 0], (1,) * 6), {}, "pad has 6 entries, expected an even number, at most 4"),
+    ("pad", (X, (1, 1), "edge"), {}, "mode is 'edge', expected 'constant', 'reflect', 'replicate' or 'circular'"),
+    ("pad", (X, (-5, -5)), {}, r"pad is \(-5, -5\) for an axis of size 9"),
+    ("pad", (X, (-10, 12)), {}, r"pad is \(-10, 12\) for an axis of size 9"),
+    ("pad", (X, (1, 1), "constant", "a"), {}, "value is 'a', expected a number"),
+    ("pad", (X, (1, 1), "constant", 1j), {}, "value is 1j, expected a number as in x, float64"),
+    ("pad", (X.astype(np.float32), (1, 1), "constant", 1e300), {}, "value is 1e.300, expected what float32 can hold"),
+    ("pad", (X.astype(np.int8), (1, 1), "constant", 300), {}, "value is 300, expected what int8 can hold"),
+    ("pad", (X.astype(np.uint8), (1, 1), "constant", -1), {}, "value is -1, expected what uint8 can hold"),
+    ("pad", (X.astype(int), (1, 1), "constant", float("nan")), {}, "value is nan, expected what int64 can hold"),
+    ("pad", (X[0], (1, 1), "reflect", 2.0), {}, "value is 2.0 in the mode reflect, expected None"),
+    ("pad", (X, (1, 1), "reflect"), {}, "pad has 2 entries and x has 4 axes in the mode reflect"),
+    ("pad", (X[0, 0, 0], (1, 1), "circular"), {}, "pad has 2 entries and x has 1 axes in the mode circular"),
+    ("pad", (X[0], (), "replicate"), {}, "pad has 0 entries"),
+    ("pad", (X[0], (9, 0), "reflect"), {}, r"pad is \(9, 0\) for an axis of size 9 .* expected at most 8"),
+    ("pad", (X[0], (10, 0), "circular"), {}, r"pad is \(10, 0\) for an axis of size 9 .* expected at most 9"),
+    ("pad", (X[0], (-5, -4), "replicate"), {}, r"would have \(0,\) after it in the mode replicate"),
+    ("pad", (X[:, :0], (1, 1, 1, 1), "reflect"), {}, "expected no empty axis but the batch"),
+    ("pad", (X[:, :, :0], (1, 1, 1, 1), "replicate"), {}, "expected no empty axis but the batch"),
 ]
 
 

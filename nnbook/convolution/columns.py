@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..checks import check_floating, per_axis
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 from ..types import Array, Sizes
 from .arguments import _check_fit, _output_sizes, _settings
 from .windows import _gather, _scatter
@@ -78,6 +78,7 @@ def fold(x: Array, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1,
 
 
 @primitive
+@quiet
 def _fold(x, spatial, kernel, stride, dilation, padding):
     outputs = _output_sizes(spatial, kernel, stride, dilation, padding)
     columns = x.reshape(x.shape[0], x.shape[1] // math.prod(kernel), *kernel, *outputs)

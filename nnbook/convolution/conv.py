@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..checks import per_axis
+from ..tape import quiet
 from ..types import Array, DType, Params, Sizes
 from .arguments import _check_arrays, _check_bias, _check_fit, _check_groups, _check_small_integers, _padding_pairs
 from .engine import convolve
@@ -64,6 +65,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: Sizes = 1
     return _conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
 
+@quiet
 def _conv(function, n, x, weight, bias, stride, padding, dilation, groups):
     _check_arrays(function, n, x, weight, bias)
     if x.ndim == n + 1:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..tape import primitive
+from ..tape import primitive, quiet
 from .windows import _gather, _scatter
 
 __all__ = ["convolve", "convolve_transpose"]
@@ -68,6 +68,7 @@ def _sum_bias(dy, bias):
 
 
 @primitive
+@quiet
 def convolve(x, weight, bias, stride, padding, dilation, groups):
     """The primitive under conv1d and conv2d: x (N, C, *spatial), settings as tuples."""
     return _add_bias(_convolve(x, weight, stride, padding, dilation, groups), bias)
@@ -81,6 +82,7 @@ def convolve_vjp(dy, y, x, weight, bias, stride, padding, dilation, groups):
 
 
 @primitive
+@quiet
 def convolve_transpose(x, weight, bias, spatial, stride, padding, dilation, groups):
     """The primitive under conv_transpose1d and 2d: a convolution's dx, of size `spatial`."""
     y = _convolve_dx(x, weight, spatial, stride, padding, dilation, groups)

@@ -17,26 +17,27 @@ __all__ = ["pad"]
 
 def pad(x: Array, pad: Sequence[int], mode: str = "constant",
         value: float | None = None) -> Array:
-    """Put places before and after the entries of the last axes; a negative number cuts.
+    """Put places before and after what there is; a negative number cuts.
 
         y_i = x_j,  j = i - before  where 0 <= j < W; outside
         constant: y_i = value,  replicate: j = the nearer end,
         reflect: j -> -j or 2 (W - 1) - j,  circular: j -> j mod W
 
-    x (N, C, W)  ->  y (N, C, Wo), with pad (before, after) and Wo = before + W + after
-    `pad` begins with the last axis: (left, right, top, bottom, ...). The mode constant
-    takes any number of axes; the others the last 1, 2 or 3, of an x with one axis more
-    or two, at most W - 1 places (reflect) or W (circular). `value` None means 0.
-    Raises ValueError for lengths, shapes or a mode that do not fit, TypeError for
-    other kinds.
+    x (N, C, W)  ->  y (N, C, Wo), with pad (before, after)
+    `pad` begins with the last axis: (left, right, top, bottom, ...). The mode
+    constant takes any number of axes; the others the last 1, 2 or 3, of an x
+    with one axis more or two, at most W - 1 places (reflect) or W (circular).
+    `value` None means 0. Raises ValueError for lengths, shapes or a mode that
+    do not fit, TypeError for other kinds.
     Source: chapter 5, equation (pad).
     """
     value = plain(value)
     pairs = _check_pad(plain(x), pad, mode, value)
     fill = _fill(value, x.dtype) if pairs else 0
-    maps = [(axis, before + x.shape[axis] + after,
-             *_sources(x.shape[axis], before, after, mode), None)
-            for axis, (before, after) in enumerate(pairs, x.ndim - len(pairs))]
+    maps = []
+    for axis, (before, after) in enumerate(pairs, x.ndim - len(pairs)):
+        o, i = _sources(x.shape[axis], before, after, mode)
+        maps.append((axis, before + x.shape[axis] + after, o, i, None))
     return take_taps(x, maps, fill)
 
 
@@ -51,7 +52,8 @@ def _sources(n, before, after, mode):
         return o, n - 1 - np.abs(n - 1 - np.abs(j))
     if mode == "replicate":
         return o, np.clip(j, 0, n - 1)
-    first, last = max(-before, 0), n - max(-after, 0)  # circular: what is cut does not come back
+    # circular: what is cut does not come back
+    first, last = max(-before, 0), n - max(-after, 0)
     return o, first + (j - first) % max(last - first, 1)
 
 

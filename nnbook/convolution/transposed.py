@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import per_axis
+from ..tape import quiet
 from ..types import Array, Sizes
 from .arguments import _check_arrays, _check_bias, _check_groups, _check_small_integers
 from .engine import convolve_transpose
@@ -50,6 +51,7 @@ def conv_transpose2d(
     return _conv_transpose("conv_transpose2d", 2, x, weight, bias, *settings)
 
 
+@quiet
 def _conv_transpose(function, n, x, weight, bias, stride, padding, output_padding, groups, dilation):
     _check_arrays(function, n, x, weight, bias)
     _check_small_integers(function, x)

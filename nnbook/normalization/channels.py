@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_floating
-from ..tape import plain
+from ..tape import plain, quiet
 from ..types import Array, DType, Params
 from .features import init_layer_norm
 from .standardize import check_norm, standardize_as, wide
@@ -92,7 +92,7 @@ def _with_memory(function, x, axes, running, weight, bias, training, momentum, e
     return y, *(_blend(*pair, momentum) for pair in zip(running, (mean, unbiased), strict=True))
 
 
-@np.errstate(all="ignore")
+@quiet
 def _blend(old, new, momentum):
     """(1 - momentum) old + momentum new, averaged over examples; over none it is nan, as in torch."""
     blend = (1 - momentum) * old + momentum * new[..., 0]

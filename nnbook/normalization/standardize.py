@@ -7,7 +7,7 @@ import numpy as np
 
 from ..arrays import reshape
 from ..checks import check_floating, check_shape
-from ..tape import plain, primitive
+from ..tape import plain, primitive, quiet
 
 __all__ = ["check_norm", "standardize", "standardize_as", "wide"]
 
@@ -58,7 +58,7 @@ def _blocks(x, axes):
 
 
 @primitive
-@np.errstate(all="ignore")
+@quiet
 def standardize(x, weight, bias, mean, var, axes, eps):
     """The primitive under all norms: standardize, then scale and shift.
 
@@ -81,7 +81,7 @@ def standardize(x, weight, bias, mean, var, axes, eps):
             np.concatenate(variances) if var is None else var)
 
 @standardize.defvjp
-@np.errstate(all="ignore")
+@quiet
 def standardize_vjp(dy, y, x, weight, bias, mean, var, axes, eps):
     """dx = (dxhat - mean(dxhat) - xhat mean(dxhat xhat)) / sqrt(var + eps)
 
@@ -109,12 +109,12 @@ def standardize_vjp(dy, y, x, weight, bias, mean, var, axes, eps):
 
 
 @primitive
-@np.errstate(over="ignore")
+@quiet
 def _cast(x, dtype):
     return x.astype(dtype, copy=False)
 
 @_cast.defvjp
-@np.errstate(over="ignore")
+@quiet
 def _cast_vjp(dy, y, x, dtype):
     return dy.astype(x.dtype, copy=False)
 
