@@ -66,9 +66,10 @@ def vjp(f: Callable[..., Any], *arrays: Any) -> tuple[Any, Callable[[Any], tuple
 
         y, pullback = vjp(f, a, b);   da, db = pullback(dy)   with  da_i = sum_j dy_j dy_j/da_i
 
-    `arrays` may be nested dicts, lists and tuples; the gradients have the same form, with None for
-    what is not floating point. `f` returns one array or a tree of arrays; `dy` has that form.
-    `pullback` may be called again. Raises ValueError where `dy` has another shape than `y`.
+    `arrays` may be nested dicts, lists and tuples; the gradients have the
+    same form, with None for what is not floating point. `f` returns one array
+    or a tree of arrays; `dy` has that form. `pullback` may be called again.
+    Raises ValueError where `dy` has another shape than `y`.
     """
     leaves: list[Tensor] = []
     tracked = [_track(a, leaves) for a in arrays]
@@ -100,9 +101,10 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
 
         loss, grads = value_and_grad(loss_fn)(params, x, y)
 
-    `argnums`, an int or a tuple of ints, says with respect to which positional arguments. With
-    `has_aux`, `f` returns `(loss, aux)` and the result is `((loss, aux), grads)`.
-    Raises ValueError where the value is not a scalar.
+    `argnums`, an int or a tuple of ints, says with respect to which
+    positional arguments. With `has_aux`, `f` returns `(loss, aux)` and the
+    result is `((loss, aux), grads)`. Raises ValueError where the value is not
+    a scalar.
     """
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
 

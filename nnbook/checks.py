@@ -88,6 +88,8 @@ def per_axis(function, name, value, n, least=0):
         values = tuple(operator.index(v) for v in values)
     except TypeError:
         raise TypeError(f"{function}: {name} is {value!r}, expected {wanted}") from None
+    if any(isinstance(v, bool) for v in (value if isinstance(value, tuple | list) else (value,))):
+        raise TypeError(f"{function}: {name} is {value!r}, expected {wanted}")
     if len(values) not in (1, n):
         raise ValueError(f"{function}: {name} is {value!r}, expected {wanted}")
     if min(values) < least:

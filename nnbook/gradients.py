@@ -45,9 +45,10 @@ def numerical_gradient(f: Callable[..., Any], x: Array, dy: Array | None = None,
         dx_i = (<dy, f(x + h e_i)> - <dy, f(x - h e_i)>) / (2 h)
 
     x (...), dy of the shape of f(x), or None where f(x) is a scalar  ->  dx (...), float64.
-    The step `h` is eps^(1/3) max(1, |x_i|) unless given: there the truncation error, of order h^2, and
-    the rounding error, of order eps / h, balance, and about ten digits are right.
-    Raises TypeError where x is not floating point, ValueError where dy has not the shape of f(x).
+    The step `h` is eps^(1/3) max(1, |x_i|) unless given: there the truncation
+    error, of order h^2, and the rounding error, of order eps / h, balance,
+    and about ten digits are right. Raises TypeError where x is not floating
+    point, ValueError where dy has not the shape of f(x).
     Source: chapter 1, equation (central difference).
     """
 
@@ -66,11 +67,12 @@ def complex_step_gradient(f: Callable[..., Any], x: Array, dy: Array | None = No
         dx_i = Im <dy, f(x + i h e_i)> / h
 
     x (...), dy of the shape of f(x), or None where f(x) is a scalar  ->  dx (...), float64.
-    Exact to rounding where f is analytic; wrong without warning where f takes |x|, max(x, y) or a complex
-    conjugate. Raises TypeError where x is not floating point or f drops the imaginary part, ValueError
-    where dy has not the shape of f(x).
-    Source: Squire and Trapp (1998), Using complex variables to estimate derivatives of real functions;
-    chapter 1, equation (complex step).
+    Exact to rounding where f is analytic; wrong without warning where f takes
+    |x|, max(x, y) or a complex conjugate. Raises TypeError where x is not
+    floating point or f drops the imaginary part, ValueError where dy has not
+    the shape of f(x).
+    Source: Squire and Trapp (1998), Using complex variables to estimate
+    derivatives of real functions; chapter 1, equation (complex step).
     """
 
     def quotient(g, entry):
@@ -106,10 +108,11 @@ def check_vjp(f: Callable[..., Any], *arrays: Any, rng: np.random.Generator | No
 
         <dy, f(x + h v) - f(x - h v)> / (2 h)  =  <pullback(dy), v>
 
-    Two evaluations of `f` however many arguments there are; `dy` and `v` are drawn from `rng`, since an
-    upstream gradient of ones hides mistakes (softmax sums to one, so there its true gradient is zero).
-    Arrays that are not floating point are held fixed. Returns the relative error; raises AssertionError
-    where it is above `rtol`.
+    Two evaluations of `f` however many arguments there are; `dy` and `v` are
+    drawn from `rng`, since an upstream gradient of ones hides mistakes
+    (softmax sums to one, so there its true gradient is zero). Arrays that are
+    not floating point are held fixed. Returns the relative error; raises
+    AssertionError where it is above `rtol`.
     Source: chapter 1, equation (adjoint test).
     """
     from .autodiff import tree_map, vjp

@@ -61,8 +61,9 @@ def sgd(params: Params, grads: Params, state: Params | None = None,
         g += weight_decay p;   v = momentum v + (1 - dampening) g
         p -= lr (g + momentum v  if nesterov else v)
 
-    Returns (params, state); the first v is g itself, as in torch. `maximize` climbs instead. Raises
-    ValueError for negative settings or for nesterov without momentum.
+    Returns (params, state); the first v is g itself, as in torch. `maximize`
+    climbs instead. Raises ValueError for negative settings or for nesterov
+    without momentum.
     Source: chapter 4, equation (sgd); Polyak (1964), Nesterov (1983).
     """
     _check_positive("sgd", lr=lr, momentum=momentum, weight_decay=weight_decay)
@@ -83,14 +84,15 @@ def adam(params: Params, grads: Params, state: Params | None = None,
          lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
          eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False,
          maximize: bool = False) -> tuple[Params, Params]:
-    """Adam: a step of about `lr` in every coordinate, whatever the size of its gradients.
+    """Adam: a step of about `lr` in every coordinate, large gradient or small.
 
-        g += weight_decay p;   m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
+        g += weight_decay p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 
-    Returns (params, state). `amsgrad` divides by the largest v so far; `maximize` climbs instead. Raises
-    ValueError for settings out of range.
-    Source: chapter 4, equation (adam); Kingma and Ba (2015), Reddi et al. (2018).
+    Returns (params, state). `amsgrad` divides by the largest v so far;
+    `maximize` climbs instead. Raises ValueError for settings out of range.
+    Source: chapter 4, equation (adam); Kingma and Ba (2015), Reddi et al.
+    (2018).
     """
     return _adam("adam", params, grads, state, lr, betas, eps, weight_decay, 0.0, amsgrad, maximize)
 
@@ -104,8 +106,8 @@ def adamw(params: Params, grads: Params, state: Params | None = None,
 
         p *= 1 - lr weight_decay,  then Adam's step with the bare g
 
-    Returns (params, state). `amsgrad` and `maximize` are those of `adam`. Raises ValueError for settings
-    out of range.
+    Returns (params, state). `amsgrad` and `maximize` are those of `adam`.
+    Raises ValueError for settings out of range.
     Source: chapter 4, equation (adamw); Loshchilov and Hutter (2019).
     """
     return _adam("adamw", params, grads, state, lr, betas, eps, 0.0, weight_decay, amsgrad, maximize)
@@ -137,8 +139,8 @@ def clip_grad_norm(grads: Params, max_norm: float,
 
         g <- g min(1, max_norm / (||g|| + 1e-6))
 
-    Returns (grads, the norm before). norm_type may be math.inf. Raises ValueError for a
-    negative max_norm.
+    Returns (grads, the norm before). norm_type may be math.inf. Raises
+    ValueError for a negative max_norm.
     Source: chapter 8, equation (clip_grad_norm); Pascanu et al. (2013).
     """
     _check_positive("clip_grad_norm", max_norm=max_norm)
@@ -151,7 +153,7 @@ def clip_grad_norm(grads: Params, max_norm: float,
 
 
 def warmup_schedule(step: int, warmup_steps: int) -> float:
-    """A factor for the learning rate that rises in a straight line from 1 / warmup_steps to 1.
+    """A factor for the learning rate that rises in a straight line to 1.
 
         f = min(1, (step + 1) / warmup_steps),  step = 0, 1, 2, ...
 
@@ -164,9 +166,11 @@ def cosine_schedule(step: int, total_steps: int, warmup_steps: int = 0,
                     minimum: float = 0.0) -> float:
     """Warm-up, then half a cosine wave down to `minimum`.
 
-        f = minimum + (1 - minimum) (1 + cos(pi s)) / 2,  s = (step - warmup) / (total - warmup)
+        f = minimum + (1 - minimum) (1 + cos(pi s)) / 2
+        s = (step - warmup) / (total - warmup)
 
-    Source: chapter 4, equation (cosine_schedule); Loshchilov and Hutter (2017).
+    Source: chapter 4, equation (cosine_schedule); Loshchilov and Hutter
+    (2017).
     """
     if step < warmup_steps:
         return warmup_schedule(step, warmup_steps)

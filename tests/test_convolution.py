@@ -367,6 +367,8 @@ BAD = [
     ("conv2d", (X, W[:0]), {}, "expected 4 axes"),
     ("conv2d", (X[:, :, :0], W), {"padding": 2}, "expected at least one place on each spatial axis"),
     ("conv2d", (X, W), {"groups": 1.0}, "groups is 1.0, expected an integer"),
+    ("conv2d", (X, W), {"stride": True}, "stride is True, expected an integer"),
+    ("conv2d", (X, W), {"dilation": (1, False)}, r"dilation is \(1, False\), expected an integer"),
     ("conv2d", (X, W), {"stride": 0}, "stride is 0, expected at least 1"),
     ("conv2d", (X, W), {"stride": (1, 2, 3)}, r"stride is \(1, 2, 3\), expected an integer or a tuple of 2"),
     ("conv2d", (X, W), {"dilation": -1}, "dilation is -1, expected at least 1"),

@@ -56,12 +56,14 @@ def mish_vjp(dy, y, x):
 @primitive
 @quiet
 def gelu(x: Array, approximate: str = "none") -> Array:
-    """Gaussian error linear unit: x times the probability that a standard normal is below x.
+    """Gaussian error linear unit: x times P(a standard normal is below x).
 
-        y = x Phi(x);  approximate "tanh": y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+        y = x Phi(x);  approximate "tanh":
+        y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
 
     x (...)  ->  y (...)
-    Raises TypeError unless x is floating point, ValueError unless approximate is "none" or "tanh".
+    Raises TypeError unless x is floating point, ValueError unless approximate
+    is "none" or "tanh".
     Source: chapter 3, equation (gelu); Hendrycks and Gimpel (2016).
     """
     check_floating("gelu", x=x)
@@ -69,15 +71,19 @@ def gelu(x: Array, approximate: str = "none") -> Array:
         raise ValueError(f"gelu: approximate is {approximate!r}, expected 'none' or 'tanh'")
     if approximate == "none" and np.iscomplexobj(x):
         raise TypeError("gelu: x is complex, expected real numbers where approximate is 'none'")
-    return x * (_normal_cdf(x) if approximate == "none" else _sigmoid(2 * _gelu_argument(x)))
+    if approximate == "none":
+        return x * _normal_cdf(x)
+    return x * _sigmoid(2 * _gelu_argument(x))
 
 @gelu.defvjp
 def gelu_vjp(dy, y, x, approximate):
-    """d(x Phi)/dx = Phi + x phi, with the normal density phi = Phi'; by the chain rule for the tanh form."""
+    """d(x Phi)/dx = Phi + x phi, with the normal density phi = Phi'."""
     if approximate == "none":
-        return dy * (_normal_cdf(x) + x * np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5)
+        density = np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5
+        return dy * (_normal_cdf(x) + x * density)
     s = _sigmoid(2 * _gelu_argument(x))
-    return dy * (s + x * 2 * s * (1 - s) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
+    slope = (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
+    return dy * (s + x * 2 * s * (1 - s) * slope)
 
 
 def _gelu_argument(x):
@@ -114,7 +120,8 @@ def glu(x: Array, axis: int = -1) -> Array:
         y = a sigmoid(b), with x = [a, b] along `axis`
 
     x (N, 2 C)  ->  y (N, C)
-    Raises ValueError where the axis has odd length, TypeError unless x is floating point.
+    Raises ValueError where the axis has odd length, TypeError unless x is
+    floating point.
     Source: chapter 3, equation (glu); Dauphin et al. (2017).
     """
     check_floating("glu", x=plain(x))

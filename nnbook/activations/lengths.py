@@ -20,14 +20,16 @@ def normalize(x: Array, p: float = 2.0, axis: int = 1,
         y = x / max(||x||_p, eps)
 
     x (N, D)  ->  y (N, D)
-    Raises ValueError where x has no such axis, TypeError unless x is floating point and p a number.
+    Raises ValueError where x has no such axis, TypeError unless x is floating
+    point and p a number.
     Source: chapter 3, equation (normalize).
     """
     check_floating("normalize", x=plain(x))
     if not isinstance(p, int | float):
         raise TypeError(f"normalize: p is {p!r}, expected a number")
     axis = check_axis("normalize", axis, x.ndim)
-    return x / maximum(_norm(x, p, axis if x.ndim else None), np.asarray(eps, x.dtype))
+    norm = _norm(x, p, axis if x.ndim else None)
+    return x / maximum(norm, np.asarray(eps, x.dtype))
 
 
 @primitive
@@ -49,7 +51,8 @@ def _norm_vjp(dy, y, x, p, axis):
         return np.zeros_like(x)
     if abs(p) == np.inf:
         hit = np.equal(np.abs(x), y)
-        return dy * np.sign(x) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=x.dtype)
+        share = hit / np.sum(hit, axis=axis, keepdims=True, dtype=x.dtype)
+        return dy * np.sign(x) * share
     dx = x / y if p == 2 else np.sign(x) * (np.abs(x) / y) ** (p - 1)
     return dy * np.where((y == 0) | (x == 0), 0, dx).astype(x.dtype)
 
@@ -62,8 +65,9 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1,
         y = <x1, x2> / (max(||x1||, eps) max(||x2||, eps))
 
     x1 (N, D), x2 (N, D)  ->  y (N)
-    The two are broadcast to one shape first, in which `axis` counts. Raises ValueError where they do not
-    broadcast or there is no such axis, TypeError for other kinds.
+    The two are broadcast to one shape first, in which `axis` counts. Raises
+    ValueError where they do not broadcast or there is no such axis, TypeError
+    for other kinds.
     Source: chapter 3, equation (cosine_similarity).
     """
     check_floating("cosine_similarity", x1=plain(x1), x2=plain(x2))
@@ -74,4 +78,5 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1,
                          f"{x1.shape}") from None
     axis = check_axis("cosine_similarity", axis, len(shape))
     x1, x2 = (broadcast_to(x, shape or (1,)) for x in (x1, x2))  # numbers are vectors of length one
-    return sum(normalize(x1, 2.0, axis, eps) * normalize(x2, 2.0, axis, eps), axis)
+    x1, x2 = (normalize(x, 2.0, axis, eps) for x in (x1, x2))
+    return sum(x1 * x2, axis)

@@ -18,7 +18,8 @@ def relu(x: Array) -> Array:
         y = max(x, 0)
 
     x (...)  ->  y (...)
-    The derivative at 0 is 0, as in torch. Raises TypeError unless x is floating point.
+    The derivative at 0 is 0, as in torch. Raises TypeError unless x is
+    floating point.
     Source: chapter 3, equation (relu).
     """
     check_real_or_integers("relu", x=x)
@@ -55,7 +56,8 @@ def prelu(x: Array, weight: Array) -> Array:
         y = x where x > 0, weight_c x elsewhere
 
     x (N, C, H, W), weight (C)  ->  y (N, C, H, W)
-    Raises ValueError unless weight has one entry or as many as x has channels, TypeError for other kinds.
+    Raises ValueError unless weight has one entry or as many as x has
+    channels, TypeError for other kinds.
     Source: chapter 3, equation (prelu); He et al. (2015).
     """
     check_real("prelu", x=x, weight=weight)
@@ -64,7 +66,8 @@ def prelu(x: Array, weight: Array) -> Array:
 @prelu.defvjp
 def prelu_vjp(dy, y, x, weight):
     share = np.where(x > 0, 0, dy * x)
-    axes = tuple(i for i in range(x.ndim) if i != 1) if weight.size > 1 else None
+    others = tuple(i for i in range(x.ndim) if i != 1)
+    axes = others if weight.size > 1 else None
     dweight = np.sum(share, axis=axes).reshape(weight.shape)
     return np.where(x > 0, dy, dy * _slopes(x, weight)), dweight
 
@@ -83,7 +86,8 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
         y = min(max(x, min_val), max_val)
 
     x (...)  ->  y (...)
-    Raises TypeError unless x is floating point, ValueError unless min_val < max_val.
+    Raises TypeError unless x is floating point, ValueError unless min_val <
+    max_val.
     Source: chapter 3, equation (hardtanh).
     """
     check_real_or_integers("hardtanh", x=x)
@@ -142,4 +146,5 @@ def hardswish(x: Array) -> Array:
 
 @hardswish.defvjp
 def hardswish_vjp(dy, y, x):
-    return dy * np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5)).astype(x.dtype)
+    slope = np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))
+    return dy * slope.astype(x.dtype)

@@ -23,7 +23,8 @@ def sigmoid(x: Array) -> Array:
         y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2
 
     x (...)  ->  y (...)
-    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
+    Integers become float32, as in torch. Raises TypeError unless x is an
+    array of numbers.
     Source: chapter 3, equation (sigmoid).
     """
     return _sigmoid(as_floating("sigmoid", x))
@@ -40,7 +41,8 @@ def tanh(x: Array) -> Array:
         y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
 
     x (...)  ->  y (...)
-    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
+    Integers become float32, as in torch. Raises TypeError unless x is an
+    array of numbers.
     Source: chapter 3, equation (tanh).
     """
     return np.tanh(as_floating("tanh", x))
@@ -58,7 +60,8 @@ def softsign(x: Array) -> Array:
         y = x / (1 + |x|)
 
     x (...)  ->  y (...)
-    Integers become float32, as in torch. Raises TypeError unless x is an array of numbers.
+    Integers become float32, as in torch. Raises TypeError unless x is an
+    array of numbers.
     Source: chapter 3, equation (softsign).
     """
     x = as_floating("softsign", x)
@@ -151,7 +154,7 @@ def celu_vjp(dy, y, x, alpha):
 
 
 def selu(x: Array) -> Array:
-    """Scaled ELU: with these two constants mean 0 and variance 1 are a fixed point of a wide layer.
+    """Scaled ELU: mean 0 and variance 1 are a fixed point of a wide layer.
 
         y = 1.0507 elu(x, 1.6733)
 
@@ -159,4 +162,4 @@ def selu(x: Array) -> Array:
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (selu); Klambauer et al. (2017).
     """
-    return elu(x, 1.6732632423543772848170429916717) * 1.0507009873554804934193349852946
+    return elu(x, 1.6732632423543772848) * 1.0507009873554804934

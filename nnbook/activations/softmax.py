@@ -20,8 +20,9 @@ def softmax(x: Array, axis: int = -1) -> Array:
         y_i = exp(x_i) / sum_j exp(x_j)
 
     x (..., V)  ->  y (..., V)
-    The maximum is subtracted first, so nothing overflows; where all scores are -inf the result is nan, as
-    in torch. Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    The maximum is subtracted first, so nothing overflows; where all scores
+    are -inf the result is nan, as in torch. Raises TypeError unless x is
+    floating point, ValueError where x has no such axis.
     Source: chapter 3, equation (softmax).
     """
     check_floating("softmax", x=x)
@@ -34,7 +35,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
 @softmax.defvjp
 def softmax_vjp(dy, y, x, axis):
     """dx = y * (dy - <y, dy>): the Jacobian diag(y) - y y^T is never formed."""
-    return y * (dy - np.sum(y * dy, axis=axis if np.ndim(x) else None, keepdims=True))
+    axis = axis if np.ndim(x) else None
+    return y * (dy - np.sum(y * dy, axis=axis, keepdims=True))
 
 
 def softmin(x: Array, axis: int = -1) -> Array:
@@ -43,7 +45,8 @@ def softmin(x: Array, axis: int = -1) -> Array:
         y_i = exp(-x_i) / sum_j exp(-x_j)
 
     x (..., V)  ->  y (..., V)
-    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Raises TypeError unless x is floating point, ValueError where x has no
+    such axis.
     Source: chapter 3, equation (softmin).
     """
     check_floating("softmin", x=plain(x))
@@ -58,7 +61,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
         y_i = x_i - ln sum_j exp(x_j)
 
     x (..., V)  ->  y (..., V)
-    Raises TypeError unless x is floating point, ValueError where x has no such axis.
+    Raises TypeError unless x is floating point, ValueError where x has no
+    such axis.
     Source: chapter 3, equation (log_softmax).
     """
     check_floating("log_softmax", x=x)
@@ -71,7 +75,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 @log_softmax.defvjp
 def log_softmax_vjp(dy, y, x, axis):
     """dx = dy - softmax(x) * sum_j dy_j."""
-    return dy - np.exp(y) * np.sum(dy, axis=axis if np.ndim(x) else None, keepdims=True)
+    axis = axis if np.ndim(x) else None
+    return dy - np.exp(y) * np.sum(dy, axis=axis, keepdims=True)
 
 
 @primitive
@@ -82,15 +87,17 @@ def logsumexp(x: Array, axis: Axes, keepdims: bool = False) -> Array:
         y = ln sum_j exp(x_j)
 
     x (..., V)  ->  y (...)
-    `axis` is an integer or a tuple of them. Integers become float32, as in torch. Raises TypeError unless x
-    is an array of numbers, ValueError where x has no such axis.
+    `axis` is an integer or a tuple of them. Integers become float32, as in
+    torch. Raises TypeError unless x is an array of numbers, ValueError where
+    x has no such axis.
     Source: chapter 3, equation (logsumexp).
     """
     x = as_floating("logsumexp", x)
     axis = _axes("logsumexp", axis, x.ndim)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
-    y = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    e = np.exp(x - largest)
+    y = np.log(np.sum(e, axis=axis, keepdims=True)) + largest
     return y if keepdims else np.squeeze(y, axis)
 
 @logsumexp.defvjp

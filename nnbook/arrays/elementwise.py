@@ -147,7 +147,8 @@ def clip(x: Array, lower: float | None = None,
          upper: float | None = None) -> Array:
     """y = min(max(x, lower), upper) for numbers; the gradient passes where lower <= x <= upper, as in torch.
 
-    Raises TypeError for an array: write minimum(maximum(x, lower), upper). Raises ValueError without bounds.
+    Raises TypeError for an array: write minimum(maximum(x, lower), upper).
+    Raises ValueError without bounds.
     """
     if isinstance(lower, np.ndarray) or isinstance(upper, np.ndarray):
         raise TypeError("clip: lower or upper is an ndarray, expected numbers (minimum and maximum take arrays)")

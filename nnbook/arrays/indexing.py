@@ -33,7 +33,8 @@ def getitem_vjp(dy, y, x, index):
 def einsum(subscripts: str, *operands: Array) -> Array:
     """The sum that `subscripts` spells out, for example 'nij,jk->nik'. Letters repeat only between operands.
 
-    Raises ValueError for an implicit output, '...', or a letter twice in one operand.
+    Raises ValueError for an implicit output, '...', or a letter twice in one
+    operand.
     """
     return _einsum(subscripts, operands)
 

@@ -26,9 +26,9 @@ def additive_attention(query: Array, key: Array, value: Array,
         P_ts = softmax_s(sum_a weight_score_a tanh(U query_t + W key_s)_a)
 
     query (N, T, D), key (N, S, E), value (N, S, F)  ->  y (N, T, F)
-    U is weight_query (A, D), W weight_key (A, E), weight_score (A,). `attn_mask`
-    broadcasts to (N, T, S); True = attend. Raises ValueError for shapes that do not
-    fit, TypeError for other kinds.
+    U is weight_query (A, D), W weight_key (A, E), weight_score (A,).
+    `attn_mask` broadcasts to (N, T, S); True = attend. Raises ValueError for
+    shapes that do not fit, TypeError for other kinds.
     Source: chapter 11, equation (additive_attention); Bahdanau et al. (2015).
     """
     _check_additive(query, key, value, weight_query, weight_key, weight_score)

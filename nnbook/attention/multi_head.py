@@ -22,8 +22,8 @@ def init_multi_head_attention(embed_dim: int, num_heads: int,
                               dtype: DType = np.float64) -> Params:
     """Parameters for `multi_head_attention`, drawn as torch.nn.MultiheadAttention draws them.
 
-    in_proj_weight (3 D, D) is Glorot-uniform, out_proj.weight (D, D) uniform in 1 /
-    sqrt(D), biases are 0.
+    in_proj_weight (3 D, D) is Glorot-uniform, out_proj.weight (D, D) uniform
+    in 1 / sqrt(D), biases are 0.
     """
     if num_heads < 1 or embed_dim % num_heads:
         raise ValueError(f"init_multi_head_attention: embed_dim is {embed_dim}, expected a multiple of {num_heads}")
@@ -47,15 +47,17 @@ def multi_head_attention(query: Array, key: Array, value: Array,
         head_h = attention(query W_Qh^T, key W_Kh^T, value W_Vh^T)
 
     query (N, T, D), key (N, S, D), value (N, S, D)  ->  y (N, T, D)
-    Without the axis N too. `params` holds in_proj_weight (3 D, D), in_proj_bias (3 D,)
-    and out_proj {weight (D, D), bias (D,)} as torch.nn.MultiheadAttention names them;
-    keys and values of other widths have q_proj_weight, k_proj_weight, v_proj_weight
-    instead; biases may be absent; bias_k and bias_v (1, 1, D), if present, are one more
-    key and value. `attn_mask` is (T, S), (N, T, S), (N H, T, S) or broadcasts to
-    (N, H, T, S); True = attend. With `need_weights` the result is (y, P), P averaged
-    over heads (N, T, S). Raises ValueError for shapes that do not fit, TypeError for
-    other kinds.
-    Source: chapter 11, equation (multi_head_attention); Vaswani et al. (2017).
+    Without the axis N too. `params` holds in_proj_weight (3 D, D),
+    in_proj_bias (3 D,) and out_proj {weight (D, D), bias (D,)} as
+    torch.nn.MultiheadAttention names them; keys and values of other widths
+    have q_proj_weight, k_proj_weight, v_proj_weight instead; biases may be
+    absent; bias_k and bias_v (1, 1, D), if present, are one more key and
+    value. `attn_mask` is (T, S), (N, T, S), (N H, T, S) or broadcasts to (N,
+    H, T, S); True = attend. With `need_weights` the result is (y, P), P
+    averaged over heads (N, T, S). Raises ValueError for shapes that do not
+    fit, TypeError for other kinds.
+    Source: chapter 11, equation (multi_head_attention); Vaswani et al.
+    (2017).
     """
     _check_sequences(query, key, value)
     if query.ndim == 2:

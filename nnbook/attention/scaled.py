@@ -28,13 +28,15 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array,
         P_ts = softmax_s(scale sum_j query_tj key_sj + mask_ts)
 
     query (..., T, D), key (..., S, D), value (..., S, Dv)  ->  y (..., T, Dv)
-    `attn_mask` broadcasts to (..., T, S): booleans, True = attend, or numbers that are
-    added to the scores. `is_causal` lets t see s <= t. `scale` is 1 / sqrt(D) unless
-    given. `enable_gqa` repeats fewer key and value heads (axis -3) for all query heads.
-    `dropout_p` drops probabilities and needs `rng`, a NumPy Generator. A row that may
-    attend to nothing gives zeros. Raises ValueError for shapes that do not fit or a
-    mask beside is_causal, TypeError for other kinds.
-    Source: chapter 11, equation (scaled_dot_product_attention); Vaswani et al. (2017).
+    `attn_mask` broadcasts to (..., T, S): booleans, True = attend, or numbers
+    that are added to the scores. `is_causal` lets t see s <= t. `scale` is 1
+    / sqrt(D) unless given. `enable_gqa` repeats fewer key and value heads
+    (axis -3) for all query heads. `dropout_p` drops probabilities and needs
+    `rng`, a NumPy Generator. A row that may attend to nothing gives zeros.
+    Raises ValueError for shapes that do not fit or a mask beside is_causal,
+    TypeError for other kinds.
+    Source: chapter 11, equation (scaled_dot_product_attention); Vaswani et
+    al. (2017).
     """
     name = "scaled_dot_product_attention"
     _check_qkv(name, plain(query), plain(key), plain(value))

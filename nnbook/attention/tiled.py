@@ -24,10 +24,10 @@ def tiled_attention(query: Array, key: Array, value: Array, tile: int = 64,
         o' = o exp(m - m') + sum_s exp(S_ts - m') value_s,   y = o / l  at the end
 
     query (..., T, D), key (..., S, D), value (..., S, Dv)  ->  y (..., T, Dv)
-    Arguments and errors are those of scaled_dot_product_attention; the mask gets no
-    gradient here.
-    Source: chapter 11, equation (tiled_attention); Milakov and Gimelshein (2018), Dao
-    et al. (2022).
+    Arguments and errors are those of scaled_dot_product_attention; the mask
+    gets no gradient here.
+    Source: chapter 11, equation (tiled_attention); Milakov and Gimelshein
+    (2018), Dao et al. (2022).
     """
     name = "tiled_attention"
     _check_qkv(name, plain(query), plain(key), plain(value))

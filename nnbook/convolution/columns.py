@@ -20,8 +20,8 @@ def unfold(x: Array, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0
         y_{n, (c, i, j), (h, w)} = x_{n, c, h stride + i dilation - padding, w ...}
 
     x (N, C, H, W)  ->  y (N, C Kh Kw, Ho Wo), rows and columns in C order
-    Without the axis N too. Raises ValueError for shapes or settings that do not fit,
-    TypeError for other kinds.
+    Without the axis N too. Raises ValueError for shapes or settings that do
+    not fit, TypeError for other kinds.
     Source: chapter 5, equation (unfold).
     """
     check_floating("unfold", x=plain(x))
@@ -54,8 +54,8 @@ def fold(x: Array, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1,
         y_{n, c, h stride + i dilation - padding, w ...} += x_{n, (c, i, j), (h, w)}
 
     x (N, C Kh Kw, Ho Wo)  ->  y (N, C, H, W), with output_size (H, W)
-    Without the axis N too. Raises ValueError for shapes or settings that do not fit,
-    TypeError for other kinds.
+    Without the axis N too. Raises ValueError for shapes or settings that do
+    not fit, TypeError for other kinds.
     Source: chapter 5, equation (fold).
     """
     check_floating("fold", x=plain(x))

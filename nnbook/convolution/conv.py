@@ -21,8 +21,8 @@ def init_conv(in_channels: int, out_channels: int, kernel_size: Sequence[int],
               dtype: DType = np.float64) -> Params:
     """Parameters for conv1d or conv2d as torch draws them: all ~ U(-b, b), b = 1 / sqrt(C / groups * taps).
 
-    `kernel_size` is a tuple, one entry a spatial axis: (3,) for conv1d, (3, 3) for
-    conv2d.
+    `kernel_size` is a tuple, one entry a spatial axis: (3,) for conv1d, (3,
+    3) for conv2d.
     """
     shape = (out_channels, in_channels // groups, *kernel_size)
     bound = max(math.prod(shape[1:]), 1) ** -0.5
@@ -39,9 +39,9 @@ def conv1d(x: Array, weight: Array, bias: Array | None = None, stride: Sizes = 1
         y_nol = bias_o + sum_{c, k} weight_ock x_{n, c, l stride + k dilation - padding}
 
     x (N, C, W), weight (O, C, Kw), bias (O)  ->  y (N, O, Wo)
-    Without the axis N too. `padding` is an integer, "valid" (0) or "same" (stride 1: as
-    long as x). Raises ValueError for shapes or settings that do not fit, TypeError for
-    other kinds.
+    Without the axis N too. `padding` is an integer, "valid" (0) or "same"
+    (stride 1: as long as x). Raises ValueError for shapes or settings that do
+    not fit, TypeError for other kinds.
     Source: chapter 5, equation (conv1d).
     """
     return _conv("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
@@ -55,11 +55,12 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: Sizes = 1
                  x_{n, c, h stride + i dilation - padding, w ...}
 
     x (N, C, H, W), weight (O, C, Kh, Kw), bias (O)  ->  y (N, O, Ho, Wo)
-    Without the axis N too. With `groups`, weight is (O, C / groups, Kh, Kw) and each
-    group of O / groups outputs sees its own C / groups channels. `stride`, `padding`,
-    `dilation` are integers or pairs; padding also "valid" (0) or "same" (stride 1: as
-    large as x). Ho = floor((H + 2 padding - dilation (Kh - 1) - 1) / stride) + 1.
-    Raises ValueError for shapes or settings that do not fit, TypeError for other kinds.
+    Without the axis N too. With `groups`, weight is (O, C / groups, Kh, Kw)
+    and each group of O / groups outputs sees its own C / groups channels.
+    `stride`, `padding`, `dilation` are integers or pairs; padding also
+    "valid" (0) or "same" (stride 1: as large as x). Ho = floor((H + 2 padding
+    - dilation (Kh - 1) - 1) / stride) + 1. Raises ValueError for shapes or
+    settings that do not fit, TypeError for other kinds.
     Source: chapter 5, equation (conv2d); LeCun et al. (1989).
     """
     return _conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)

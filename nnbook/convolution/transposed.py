@@ -40,11 +40,11 @@ def conv_transpose2d(
         beginning with y_norq = bias_o
 
     x (N, C, H, W), weight (C, O, Kh, Kw), bias (O)  ->  y (N, O, Ho, Wo)
-    Without the axis N too. With `groups`, weight is (C, O / groups, Kh, Kw). Ho = (H -
-    1) stride - 2 padding + dilation (Kh - 1) + output_padding + 1: `output_padding`,
-    smaller than stride or dilation, picks one of the sizes that a strided convolution
-    maps to H. Raises ValueError for shapes or settings that do not fit, TypeError for
-    other kinds.
+    Without the axis N too. With `groups`, weight is (C, O / groups, Kh, Kw).
+    Ho = (H - 1) stride - 2 padding + dilation (Kh - 1) + output_padding + 1:
+    `output_padding`, smaller than stride or dilation, picks one of the sizes
+    that a strided convolution maps to H. Raises ValueError for shapes or
+    settings that do not fit, TypeError for other kinds.
     Source: chapter 5, equation (conv_transpose2d); Dumoulin and Visin (2016).
     """
     settings = stride, padding, output_padding, groups, dilation

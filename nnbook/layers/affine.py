@@ -32,8 +32,9 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         y_no = sum_i x_ni weight_oi + bias_o
 
     x (..., I), weight (O, I), bias (O)  ->  y (..., O)
-    A weight (I) is a single output: y (...) with a bias (). Integers stay integers. Raises ValueError for
-    shapes that do not fit, TypeError unless all are numbers of one dtype.
+    A weight (I) is a single output: y (...) with a bias (). Integers stay
+    integers. Raises ValueError for shapes that do not fit, TypeError unless
+    all are numbers of one dtype.
     Source: chapter 3, equation (linear).
     """
     check_numbers("linear", x=x, weight=weight, bias=bias)
@@ -52,7 +53,8 @@ def linear_vjp(dy, y, x, weight, bias):
     """dx = dy W, dW = dy^T x summed over all leading axes, db = the sum of dy."""
     dy = dy.reshape(len(_rows(x)), len(_rows(weight)))
     dbias = None if bias is None else dy.sum(axis=0).reshape(bias.shape)
-    return (dy @ _rows(weight)).reshape(x.shape), (dy.T @ _rows(x)).reshape(weight.shape), dbias
+    dx, dweight = dy @ _rows(weight), dy.T @ _rows(x)
+    return dx.reshape(x.shape), dweight.reshape(weight.shape), dbias
 
 
 def _rows(x):

@@ -25,11 +25,12 @@ def _fans(shape):
 def init_xavier_uniform(shape: Sequence[int], rng: np.random.Generator,
                         gain: float = 1.0,
                         dtype: DType = np.float64) -> Array:
-    """Glorot's uniform weights: the variance 2 / (fan_in + fan_out) keeps signals and gradients of one size.
+    """Glorot's uniform weights: signals and gradients keep their size.
 
         w ~ U(-a, a),  a = gain sqrt(6 / (fan_in + fan_out))
 
-    Source: chapter 3, equation (init_xavier_uniform); Glorot and Bengio (2010).
+    Source: chapter 3, equation (init_xavier_uniform); Glorot and Bengio
+    (2010).
     """
     a = gain * (6 / sum(_fans(shape))) ** 0.5
     return rng.uniform(-a, a, shape).astype(dtype)
@@ -42,15 +43,17 @@ def init_xavier_normal(shape: Sequence[int], rng: np.random.Generator,
 
         w ~ N(0, gain^2 2 / (fan_in + fan_out))
 
-    Source: chapter 3, equation (init_xavier_normal); Glorot and Bengio (2010).
+    Source: chapter 3, equation (init_xavier_normal); Glorot and Bengio
+    (2010).
     """
-    return (gain * (2 / sum(_fans(shape))) ** 0.5 * rng.standard_normal(shape)).astype(dtype)
+    std = gain * (2 / sum(_fans(shape))) ** 0.5
+    return (std * rng.standard_normal(shape)).astype(dtype)
 
 
 def init_kaiming_uniform(shape: Sequence[int], rng: np.random.Generator,
                          a: float = 0.0,
                          dtype: DType = np.float64) -> Array:
-    """He's uniform weights: ReLU halves the variance, so 2 / fan_in restores it; `a` is a leaky ReLU's slope.
+    """He's uniform weights: ReLU halves the variance, 2 / fan_in restores it.
 
         w ~ U(-b, b),  b = sqrt(6 / ((1 + a^2) fan_in))
 
@@ -69,13 +72,14 @@ def init_kaiming_normal(shape: Sequence[int], rng: np.random.Generator,
 
     Source: chapter 3, equation (init_kaiming_normal); He et al. (2015).
     """
-    return ((2 / ((1 + a * a) * _fans(shape)[0])) ** 0.5 * rng.standard_normal(shape)).astype(dtype)
+    std = (2 / ((1 + a * a) * _fans(shape)[0])) ** 0.5
+    return (std * rng.standard_normal(shape)).astype(dtype)
 
 
 def init_orthogonal(shape: Sequence[int], rng: np.random.Generator,
                     gain: float = 1.0,
                     dtype: DType = np.float64) -> Array:
-    """A random rotation: every singular value is `gain`; trailing axes are flattened into the columns.
+    """A random rotation: every singular value is `gain`.
 
         w w^T = gain^2 I  or  w^T w = gain^2 I, whichever is smaller
 

@@ -23,15 +23,17 @@ def embedding(token_ids: Array, weight: Array,
               padding_idx: int | None = None, max_norm: float | None = None,
               norm_type: float = 2.0,
               scale_grad_by_freq: bool = False) -> Array:
-    """Look up a row of a table for each integer; a product with one-hot rows, without the zeros.
+    """Look up a row of a table for each integer: a product with one-hot rows.
 
         y_td = weight_{token_t, d}
 
     token_ids (N, T) of integers below V, weight (V, D)  ->  y (N, T, D)
-    The row `padding_idx` receives no gradient. Rows whose `norm_type`-norm is above `max_norm` are looked
-    up shrunk to it, the table itself is not changed. `scale_grad_by_freq` divides a row's gradient by the
-    number of times that it was looked up. Raises TypeError unless token_ids holds integers and weight
-    floating point, ValueError for a token outside 0 to V - 1.
+    The row `padding_idx` receives no gradient. Rows whose `norm_type`-norm is
+    above `max_norm` are looked up shrunk to it, the table itself is not
+    changed. `scale_grad_by_freq` divides a row's gradient by the number of
+    times that it was looked up. Raises TypeError unless token_ids holds
+    integers and weight floating point, ValueError for a token outside 0 to V
+    - 1.
     Source: chapter 3, equation (embedding).
     """
     check_integers("embedding", token_ids=token_ids)
@@ -72,8 +74,9 @@ def one_hot(labels: Array, num_classes: int = -1) -> Array:
         y_nv = 1 where v = labels_n, 0 elsewhere
 
     labels (N) of integers  ->  y (N, V) of integers
-    `num_classes` -1 means one more than the largest label. Raises TypeError unless labels holds integers,
-    ValueError for a label outside 0 to num_classes - 1.
+    `num_classes` -1 means one more than the largest label. Raises TypeError
+    unless labels holds integers, ValueError for a label outside 0 to
+    num_classes - 1.
     Source: chapter 3, equation (one_hot).
     """
     check_integers("one_hot", labels=labels)

@@ -14,13 +14,14 @@ __all__ = ["dropout"]
 @quiet
 def dropout(x: Array, p: float = 0.5,
             rng: np.random.Generator | None = None) -> Array:
-    """Set each entry to zero with probability p and scale the rest, so that the mean stays.
+    """Set entries to zero with probability p; scale the rest to keep the mean.
 
         y_i = x_i m_i / (1 - p),  m_i ~ Bernoulli(1 - p)
 
     x (...)  ->  y (...)
-    `rng` is a NumPy Generator that draws the mask; without one nothing is dropped, as in evaluation.
-    Raises ValueError unless 0 <= p <= 1, TypeError unless x is floating point or rng is a Generator.
+    `rng` is a NumPy Generator that draws the mask; without one nothing is
+    dropped, as in evaluation. Raises ValueError unless 0 <= p <= 1, TypeError
+    unless x is floating point or rng is a Generator.
     Source: chapter 3, equation (dropout); Srivastava et al. (2014).
     """
     check_floating("dropout", x=plain(x))

@@ -20,14 +20,17 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
                   label_smoothing: float = 0.0) -> Array:
     """The surprise of the right class under softmax(input).
 
-        l_n = - weight_{t_n} ln softmax(input_n)_{t_n},   L = sum_n l_n / sum_n weight_{t_n}
+        l_n = - weight_{t_n} ln softmax(input_n)_{t_n}
+        L = sum_n l_n / sum_n weight_{t_n}
 
     input (N, V), target (N) of integers  ->  loss ()
-    `input` holds scores, also (V,) or (N, V, d1, ...); `target` holds classes, without the axis V, or
-    probabilities, of the shape of `input`: then l_n = - sum_v weight_v target_nv ln softmax(input_n)_v and the
-    mean is over all places. Targets equal to `ignore_index` count nowhere. `label_smoothing` in [0, 1] replaces a
-    target by that share of the uniform distribution. Raises ValueError for shapes that do not fit, classes
-    out of range, an unknown reduction; TypeError for other kinds.
+    `input` holds scores, also (V,) or (N, V, d1, ...); `target` holds
+    classes, without the axis V, or probabilities, of the shape of `input`:
+    then l_n = - sum_v weight_v target_nv ln softmax(input_n)_v and the mean
+    is over all places. Targets equal to `ignore_index` count nowhere.
+    `label_smoothing` in [0, 1] replaces a target by that share of the uniform
+    distribution. Raises ValueError for shapes that do not fit, classes out of
+    range, an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (cross_entropy).
     """
     check_floating("cross_entropy", input=plain(input), **_given(weight=weight))
@@ -41,7 +44,8 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
     if isinstance(plain(target), np.ndarray) and target.shape == input.shape and target.dtype.kind == "f":
         check_floating("cross_entropy", input=plain(input), target=plain(target))
         soft = target * (1 - label_smoothing) + label_smoothing / V
-        return _reduce(-sum(soft * _along(weight, logp, axis) * logp, axis), reduction)
+        loss = -sum(soft * _along(weight, logp, axis) * logp, axis)
+        return _reduce(loss, reduction)
     _check_classes("cross_entropy", input, target, axis, V, ignore_index)
     hard = nll_loss(logp, target, weight, ignore_index, "none")
     if label_smoothing:
@@ -54,13 +58,14 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
 @quiet
 def nll_loss(input: Array, target: Array, weight: Array | None = None,
              ignore_index: int = -100, reduction: str = "mean") -> Array:
-    """The negative log-likelihood: cross-entropy for an input that holds log-probabilities already.
+    """The negative log-likelihood: cross-entropy of log-probabilities.
 
-        l_n = - weight_{t_n} input_{n, t_n},   L = sum_n l_n / sum_n weight_{t_n}
+        l_n = - weight_{t_n} input_{n, t_n},  L = sum_n l_n / sum_n weight_{t_n}
 
     input (N, V), target (N) of integers  ->  loss ()
-    Shapes, `weight` and `ignore_index` are those of `cross_entropy`. Raises ValueError for shapes that do not
-    fit, classes out of range, an unknown reduction; TypeError for other kinds.
+    Shapes, `weight` and `ignore_index` are those of `cross_entropy`. Raises
+    ValueError for shapes that do not fit, classes out of range, an unknown
+    reduction; TypeError for other kinds.
     Source: chapter 3, equation (nll_loss).
     """
     check_floating("nll_loss", input=plain(input), **_given(weight=weight))

@@ -19,8 +19,9 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean",
         L = mean_i (input_i - target_i)^2
 
     input (N, D), target (N, D)  ->  loss ()
-    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
-    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    `weight`, of the shape of input, weighs each entry; the mean then divides
+    by the sum of the weights. Raises ValueError where the shapes differ or
+    for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (mse_loss).
     """
     _check("mse_loss", input, target, reduction, **_given(weight=weight))
@@ -36,8 +37,9 @@ def l1_loss(input: Array, target: Array, reduction: str = "mean",
         L = mean_i |input_i - target_i|
 
     input (N, D), target (N, D)  ->  loss ()
-    `weight`, of the shape of input, weighs each entry; the mean then divides by the sum of the weights. Raises
-    ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    `weight`, of the shape of input, weighs each entry; the mean then divides
+    by the sum of the weights. Raises ValueError where the shapes differ or
+    for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (l1_loss).
     """
     _check("l1_loss", input, target, reduction, **_given(weight=weight))
@@ -48,26 +50,30 @@ def _weighted_mean(function, loss, weight, reduction):
     if weight is None:
         return _reduce(loss, reduction)
     check_shape(function, "weight", weight, loss.shape, "(the shape of input)")
-    return sum(loss * weight) / sum(weight) if reduction == "mean" else _reduce(loss * weight, reduction)
+    if reduction == "mean":
+        return sum(loss * weight) / sum(weight)
+    return _reduce(loss * weight, reduction)
 
 
 @quiet
 def huber_loss(input: Array, target: Array, reduction: str = "mean",
                delta: float = 1.0, weight: Array | None = None) -> Array:
-    """Squared near zero, linear far away, so that an outlier pulls no harder than `delta`.
+    """Squared near zero, linear far away: no outlier pulls harder than delta.
 
-        l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere, with d = input_i - target_i
+        l_i = d^2 / 2 where |d| < delta, delta (|d| - delta / 2) elsewhere,
+        d = input_i - target_i
 
     input (N, D), target (N, D)  ->  loss ()
-    `weight`, of the shape of input, multiplies each entry. Raises ValueError unless delta > 0, where the shapes
-    differ or for an unknown reduction, TypeError for other kinds.
+    `weight`, of the shape of input, multiplies each entry. Raises ValueError
+    unless delta > 0, where the shapes differ or for an unknown reduction,
+    TypeError for other kinds.
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
     _check("huber_loss", input, target, reduction, check_real, **_given(weight=weight))
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
     d = input - target
-    near = clip(d, -delta, delta)  # d where it is small, +-delta beyond: both cases in one line
+    near = clip(d, -delta, delta)  # d where it is small, +-delta beyond
     loss = near * (d - 0.5 * near)
     if weight is not None:
         check_shape("huber_loss", "weight", weight, loss.shape, "(the shape of input)")
@@ -79,14 +85,17 @@ def smooth_l1_loss(input: Array, target: Array, reduction: str = "mean",
                    beta: float = 1.0) -> Array:
     """The Huber loss divided by its threshold: its slope beyond `beta` is 1.
 
-        l_i = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere, with d = input_i - target_i
+        l_i = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere,
+        d = input_i - target_i
 
     input (N, D), target (N, D)  ->  loss ()
-    With beta 0 it is l1_loss. Raises ValueError where beta < 0, the shapes differ or for an unknown
-    reduction, TypeError for other kinds.
+    With beta 0 it is l1_loss. Raises ValueError where beta < 0, the shapes
+    differ or for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (smooth_l1_loss); Girshick (2015).
     """
     _check("smooth_l1_loss", input, target, reduction, check_real)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
-    return huber_loss(input, target, reduction, beta) / beta if beta else l1_loss(input, target, reduction)
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    return huber_loss(input, target, reduction, beta) / beta

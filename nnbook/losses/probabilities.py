@@ -23,8 +23,9 @@ def binary_cross_entropy(input: Array, target: Array,
         l_i = - weight_i (target_i ln input_i + (1 - target_i) ln(1 - input_i))
 
     input (N, D), target (N, D)  ->  loss ()
-    The logarithms stop at -100, as torch's do. Raises ValueError unless input lies in [0, 1], where the shapes
-    differ, weight does not broadcast, or for an unknown reduction; TypeError for other kinds.
+    The logarithms stop at -100, as torch's do. Raises ValueError unless input
+    lies in [0, 1], where the shapes differ, weight does not broadcast, or for
+    an unknown reduction; TypeError for other kinds.
     Source: chapter 3, equation (binary_cross_entropy).
     """
     _check("binary_cross_entropy", input, target, reduction, check_real, **_given(weight=weight))
@@ -37,14 +38,15 @@ def binary_cross_entropy(input: Array, target: Array,
 
 @primitive
 def _bernoulli(p, target):
-    log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    log_p, log_q = (np.maximum(np.log(q), -100) for q in (p, 1 - p))
     return -(target * log_p + (1 - target) * log_q)
 
 @_bernoulli.defvjp
 def _bernoulli_vjp(dy, y, p, target):
     """dp = (p - target) / (p (1 - p)), with torch's floor of 1e-12 under the division."""
-    log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
-    return dy * (p - target) / np.maximum(p * (1 - p), p.dtype.type(1e-12)), dy * (log_q - log_p)
+    log_p, log_q = (np.maximum(np.log(q), -100) for q in (p, 1 - p))
+    dp = (p - target) / np.maximum(p * (1 - p), p.dtype.type(1e-12))
+    return dy * dp, dy * (log_q - log_p)
 
 
 @quiet
@@ -52,13 +54,15 @@ def binary_cross_entropy_with_logits(input: Array, target: Array,
                                      weight: Array | None = None,
                                      reduction: str = "mean",
                                      pos_weight: Array | None = None) -> Array:
-    """The surprise of a yes or no under sigmoid(input), exact for scores of any size.
+    """The surprise of a yes or no under sigmoid(input), for any score.
 
-        l_i = weight_i ((1 - t_i) x_i + (1 + (pos_weight_i - 1) t_i) ln(1 + exp(-x_i)))
+        l_i = weight_i ((1 - t_i) x_i
+                        + (1 + (pos_weight_i - 1) t_i) ln(1 + exp(-x_i)))
 
     input (N, D), target (N, D)  ->  loss ()
-    `pos_weight` multiplies the loss of a yes. Raises ValueError where the shapes differ, weights do not
-    broadcast, or for an unknown reduction; TypeError for other kinds.
+    `pos_weight` multiplies the loss of a yes. Raises ValueError where the
+    shapes differ, weights do not broadcast, or for an unknown reduction;
+    TypeError for other kinds.
     Source: chapter 3, equation (binary_cross_entropy_with_logits).
     """
     name = "binary_cross_entropy_with_logits"
@@ -75,7 +79,8 @@ def _bernoulli_logits(z, target, pos_weight):
 
 @_bernoulli_logits.defvjp
 def _bernoulli_logits_vjp(dy, y, z, target, pos_weight):
-    """dz = (1 - target) - (1 + (pos_weight - 1) target) sigmoid(-z); sigmoid(z) - target without pos_weight."""
+    """dz = (1 - target) - (1 + (pos_weight - 1) target) sigmoid(-z),
+    which is sigmoid(z) - target where pos_weight is 1."""
     dz = dy * ((1 - target) - (1 + (pos_weight - 1) * target) * _sigmoid(-z))
     return dz, dy * ((pos_weight - 1) * _log1p_exp(-z) - z)
 
@@ -83,19 +88,26 @@ def _bernoulli_logits_vjp(dy, y, z, target, pos_weight):
 @quiet
 def kl_div(input: Array, target: Array, reduction: str = "mean",
            log_target: bool = False) -> Array:
-    """The Kullback-Leibler divergence; mind the order: `input` holds the model's log-probabilities.
+    """The Kullback-Leibler divergence; `input` holds log-probabilities.
 
-        l_i = target_i (ln target_i - input_i);  log_target: l_i = exp(target_i) (target_i - input_i)
+        l_i = target_i (ln target_i - input_i)
+        log_target: l_i = exp(target_i) (target_i - input_i)
 
     input (N, V), target (N, V)  ->  loss ()
-    "mean" divides by all entries; "batchmean", the divergence itself, by N. An entry with target 0 is 0.
-    Raises ValueError where the shapes differ or for an unknown reduction, TypeError for other kinds.
+    "mean" divides by all entries; "batchmean", the divergence itself, by N.
+    An entry with target 0 is 0. Raises ValueError where the shapes differ or
+    for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (kl_div).
     """
     _check_reduction("kl_div", reduction, ("none", "mean", "sum", "batchmean"))
     _check("kl_div", input, target, "none")
-    loss = exp(target) * (target - input) if log_target else _x_log_x(target) - target * input
-    return sum(loss) / input.shape[0] if reduction == "batchmean" else _reduce(loss, reduction)
+    if log_target:
+        loss = exp(target) * (target - input)
+    else:
+        loss = _x_log_x(target) - target * input
+    if reduction == "batchmean":
+        return sum(loss) / input.shape[0]
+    return _reduce(loss, reduction)
 
 
 def _x_log_x(x):

@@ -21,8 +21,9 @@ def rnn_cell(x: Array, h: Array, weight_ih: Array, weight_hh: Array,
                      + sum_j weight_hh_kj h_nj + bias_hh_k)
 
     x (N, I), h (N, H), weight_ih (H, I), weight_hh (H, H)  ->  h_new (N, H)
-    Without the axis N too. `nonlinearity` is "tanh" or "relu". Raises ValueError for
-    shapes that do not fit, TypeError unless all are floating point of one dtype.
+    Without the axis N too. `nonlinearity` is "tanh" or "relu". Raises
+    ValueError for shapes that do not fit, TypeError unless all are floating
+    point of one dtype.
     Source: chapter 8, equation (rnn_cell); Elman (1990).
     """
     kind = _rnn_kind("rnn_cell", nonlinearity)
@@ -38,10 +39,10 @@ def lstm_cell(x: Array, state: tuple[Array, Array], weight_ih: Array,
         c' = f c + i g,   h' = o tanh(c'),   i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh), g its tanh
 
     x (N, I), state ((N, H), (N, H)), weight_ih (4 H, I), weight_hh (4 H, H)  ->  (h', c')
-    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for
-    other kinds.
-    Source: chapter 9, equation (lstm_cell); Hochreiter and Schmidhuber (1997), Gers et
-    al. (2000).
+    Without the axis N too. Raises ValueError for shapes that do not fit,
+    TypeError for other kinds.
+    Source: chapter 9, equation (lstm_cell); Hochreiter and Schmidhuber
+    (1997), Gers et al. (2000).
     """
     h, c = _two("lstm_cell", state)
     return _cell("lstm_cell", "lstm", x, {"h": h, "c": c}, weight_ih, weight_hh, bias_ih, bias_hh)
@@ -55,8 +56,8 @@ def gru_cell(x: Array, h: Array, weight_ih: Array, weight_hh: Array,
         h' = (1 - z) n + z h,   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),   r, z sigmoids
 
     x (N, I), h (N, H), weight_ih (3 H, I), weight_hh (3 H, H)  ->  h (N, H)
-    Without the axis N too. Raises ValueError for shapes that do not fit, TypeError for
-    other kinds.
+    Without the axis N too. Raises ValueError for shapes that do not fit,
+    TypeError for other kinds.
     Source: chapter 9, equation (gru_cell); Cho et al. (2014).
     """
     return _cell("gru_cell", "gru", x, {"h": h}, weight_ih, weight_hh, bias_ih, bias_hh)[0]

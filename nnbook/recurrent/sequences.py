@@ -37,11 +37,11 @@ def rnn(x: Array, params: Params, state: Array | None = None,
 
     x (N, T, I)  ->  outputs (N, T, H), state (1, N, H)
     Without the axis N too. `params` holds torch's names weight_ih_l0 (H, I),
-    weight_hh_l0 (H, H), bias_ih_l0 (H,), bias_hh_l0 (H,), then _l0_reverse, _l1 ...;
-    biases may be absent. `state` (layers * directions, N, H) is zero unless given.
-    `lengths` (N,) of integers: outputs beyond a sequence's end are zero, and its last
-    state is that at its end. Raises ValueError for shapes or names that do not fit,
-    TypeError for other kinds.
+    weight_hh_l0 (H, H), bias_ih_l0 (H,), bias_hh_l0 (H,), then _l0_reverse,
+    _l1 ...; biases may be absent. `state` (layers * directions, N, H) is zero
+    unless given. `lengths` (N,) of integers: outputs beyond a sequence's end
+    are zero, and its last state is that at its end. Raises ValueError for
+    shapes or names that do not fit, TypeError for other kinds.
     Source: chapter 8, equation (rnn); Elman (1990), Werbos (1990).
     """
     kind = _rnn_kind("rnn", nonlinearity)
@@ -65,8 +65,9 @@ def lstm(x: Array, params: Params, state: tuple[Array, Array] | None = None,
         (h_t, c_t) = lstm_cell(x_t, (h_{t-1}, c_{t-1})),  t = 1 ... T
 
     x (N, T, I)  ->  outputs (N, T, H), state ((1, N, H), (1, N, H))
-    Arguments and errors are those of `rnn`; the state is a tuple (h, c). Where `params`
-    holds weight_hr_l0 (P, H) too, h is projected to P numbers: torch's proj_size.
+    Arguments and errors are those of `rnn`; the state is a tuple (h, c).
+    Where `params` holds weight_hr_l0 (P, H) too, h is projected to P numbers:
+    torch's proj_size.
     Source: chapter 9, equation (lstm); Hochreiter and Schmidhuber (1997).
     """
     return _sequence("lstm", "lstm", x, params, None if state is None else tuple(_two("lstm", state)), lengths)

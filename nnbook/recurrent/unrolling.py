@@ -18,10 +18,10 @@ def unroll(kind, x, state, weight_ih, weight_hh, bias_ih, bias_hh, alive):
 
         state_t = step(W_ih x_t + b_ih, W_hh h_{t-1} + b_hh, state_{t-1}),  t = 1 ... T
 
-    x (N, T, I), `state` a tuple of arrays (N, H), alive (N, T, 1) of booleans or None:
-    where it is False the state stays as it was. Returns the states at all times 0 ...
-    T, one array (T + 1, N, H) for each part of the state, and the list of what the
-    steps saved.
+    x (N, T, I), `state` a tuple of arrays (N, H), alive (N, T, 1) of booleans
+    or None: where it is False the state stays as it was. Returns the states
+    at all times 0 ... T, one array (T + 1, N, H) for each part of the state,
+    and the list of what the steps saved.
     """
     step, _ = STEP[kind]
     N, T, _ = x.shape
