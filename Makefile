@@ -82,7 +82,7 @@ $(STAMP): requirements.txt pyproject.toml
 		{ echo "Too old: $(PYTHON) is $$($(PYTHON) -V). The book needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Missing: Python's venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "== making $(VENV) and installing what requirements.txt pins (about 2 GB of disk, a few minutes the first time)"
+	@echo "== making $(VENV) and installing what requirements.txt pins (about 2.5 GB of disk, a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --progress-bar off -r requirements.txt | sed -n '/^Collecting\|^Installing\|^Successfully/p' \
 		&& $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . \

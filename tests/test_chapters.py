@@ -32,9 +32,13 @@ def code(nb):
     return [c for c in nb.cells if c.cell_type == "code"]
 
 
-def test_there_are_chapters_and_exercises():
-    assert [p.stem for p in CHAPTERS] == ["05_convolution", "08_recurrence", "11_attention"]
-    assert [p.stem for p in SOURCES] == [p.stem for p in STARTERS] == ["attention", "convolution", "recurrent"]
+def test_the_book_holds_every_chapter_and_every_exercise_set():
+    """What lies in the folders is in the table of contents, in order, and the other way round."""
+    toc = re.findall(r"file: (\S+)", (ROOT / "book" / "_toc.yml").read_text())
+    assert [p for p in toc if p.startswith("chapters/")] == [f"chapters/{p.stem}" for p in CHAPTERS]
+    assert sorted(p for p in toc if p.startswith("exercises/")) == [f"exercises/starters/{p.stem}" for p in STARTERS]
+    assert [p.stem for p in SOURCES] == [p.stem for p in STARTERS]
+    assert {"05_convolution", "08_recurrence", "11_attention"} <= {p.stem for p in CHAPTERS}
 
 
 @pytest.mark.parametrize("path", CHAPTERS + SOURCES, ids=by_stem)
