@@ -4,6 +4,7 @@
 """
 
 import inspect
+import itertools
 import pathlib
 import re
 import sys
@@ -74,25 +75,32 @@ def _equation(name):
     return re.search(r"^    (\S.*?),?$", doc, re.MULTILINE)[1].replace("|", "\\|")
 
 
+def _section(module, chapter, names):
+    """The table of one module in one chapter; equations are links where the chapter is written, else text."""
+    written = chapter in chapter_files()
+    exercise = exercise_of(module, chapter).replace("(exercises", "(../exercises")
+    lines = ["", f"## Chapter {chapter}: {module}", "",
+             f"Held by `tests/test_{module}.py`" + (f"; asked for in the exercises {exercise}." if exercise else "."),
+             "", f"| function | {'forward | backward' if written else 'equation'} | gradient rule |",
+             "|" + " --- |" * (4 if written else 3)]
+    for name in names:
+        rules = rules_of(name)
+        backward = "" if rules.startswith("none") else f"{{eq}}`eq-{name}-vjp`"
+        middle = f"{{eq}}`eq-{name}` | {backward}" if written else f"`{_equation(name)}`"
+        lines.append(f"| `{name}` | {middle} | {rules} |")
+    return lines
+
+
 def equations():
     """The text of book/equations.md."""
     lines = ["# Equation index", "",
-             "Every public function, from its equation to the rule that computes its gradient, the tests that hold it,",
-             "and the exercises that ask for it. The rules are read off the tape of a call; a test keeps the table so.",
-             "",
-             "| function | chapter | forward | backward | gradient rule | tests | exercises |", "|" + " --- |" * 7]
-    later = ["", "## Chapters to come", "",
-             "These functions are tested as the others are; the chapter that derives them is not written yet.", "",
-             "| function | chapter | equation | gradient rule | tests |", "|" + " --- |" * 5]
-    for name, module, chapter in functions():
-        rules, exercise = rules_of(name), exercise_of(module, chapter).replace("(exercises", "(../exercises")
-        if chapter in chapter_files():
-            backward = "" if rules.startswith("none") else f"{{eq}}`eq-{name}-vjp`"
-            lines.append(f"| `{name}` | {chapter} | {{eq}}`eq-{name}` | {backward} | {rules} | "
-                         f"test_{module} | {exercise} |")
-        else:
-            later.append(f"| `{name}` | {chapter} | `{_equation(name)}` | {rules} | test_{module} |")
-    return "\n".join(lines + (later if len(later) > 7 else [])) + "\n"
+             "Every public function, from its equation to the rule that computes its gradient, the tests that hold",
+             "it, and the exercises that ask for it. The rules are read off the tape of a call; a test keeps the",
+             "tables so. Where a chapter is not written yet, its functions stand here with the equation of their",
+             "docstring."]
+    for (chapter, module), rows in itertools.groupby(functions(), key=lambda row: (row[2], row[1])):
+        lines += _section(module, chapter, [name for name, _, _ in rows])
+    return "\n".join(lines) + "\n"
 
 
 def _source(module):

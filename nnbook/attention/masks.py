@@ -9,22 +9,22 @@ from ..arrays import unbroadcast
 from ..checks import check_floating
 
 
-def _check_mask(function, attn_mask, like, scores_shape):
+def _check_mask(function, attn_mask, like, scores_shape, name="attn_mask"):
     """A mask is boolean or of the dtype of the query, and broadcasts to the scores."""
     if attn_mask is None:
         return
     if not isinstance(attn_mask, np.ndarray):
-        raise TypeError(f"{function}: attn_mask is a {type(attn_mask).__name__}, expected an ndarray")
+        raise TypeError(f"{function}: {name} is a {type(attn_mask).__name__}, expected an ndarray")
     if attn_mask.dtype != bool and attn_mask.dtype.kind not in "fc":
-        raise TypeError(f"{function}: attn_mask has dtype {attn_mask.dtype}, expected bool or floating point")
+        raise TypeError(f"{function}: {name} has dtype {attn_mask.dtype}, expected bool or floating point")
     if attn_mask.dtype != bool:
-        check_floating(function, query=like, attn_mask=attn_mask)
+        check_floating(function, query=like, **{name: attn_mask})
     try:
         fits = np.broadcast_shapes(attn_mask.shape, scores_shape) == tuple(scores_shape)
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{function}: attn_mask has shape {attn_mask.shape}, expected one that broadcasts "
+        raise ValueError(f"{function}: {name} has shape {attn_mask.shape}, expected one that broadcasts "
                          f"to the scores' {tuple(scores_shape)}")
 
 

@@ -125,12 +125,12 @@ def _mask_of_heads(attn_mask, is_causal, H, q, k):
     return mask
 
 
-def _mask_per_head(function, attn_mask, N, H, T, S):
+def _mask_per_head(function, attn_mask, N, H, T, S, name="attn_mask"):
     """(N, T, S) serves all heads of its item; (N H, T, S) is torch's layout, one mask a head."""
     if getattr(attn_mask, "ndim", 0) != 3:
         return attn_mask
     if attn_mask.shape[0] not in (1, N, N * H):
-        raise ValueError(f"{function}: attn_mask has shape {tuple(attn_mask.shape)}, expected ({N}, {T}, {S}) "
+        raise ValueError(f"{function}: {name} has shape {tuple(attn_mask.shape)}, expected ({N}, {T}, {S}) "
                          f"or ({N * H}, {T}, {S})")
     if attn_mask.shape[0] == N * H and H > 1:
         return reshape(attn_mask, (N, H, *attn_mask.shape[1:]))

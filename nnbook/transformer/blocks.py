@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..activations import gelu, relu
-from ..arrays import expand_dims, reshape, split, squeeze, transpose
-from ..attention.multi_head import _split_heads
+from ..arrays import expand_dims, split, squeeze
+from ..attention.multi_head import _join_heads, _split_heads
 from ..attention.scaled import _attend, _dropout_mask
 from ..layers import dropout, linear
 from ..normalization import init_layer_norm, layer_norm
@@ -32,7 +32,7 @@ def attend(x, keys, values, params, mask=None, dropout_p=0.0, rng=None):
     query = _split_heads(_in_proj(x, params, slice(D)), H)
     drop = None if rng is None else _dropout_mask("attention", dropout_p, rng, (N, H, T, S), x.dtype)
     y, _ = _attend(query, keys, values, mask, drop, (D // H) ** -0.5)
-    return linear(reshape(transpose(y, (0, 2, 1, 3)), (N, T, D)), **params["out_proj"])
+    return linear(_join_heads(y), **params["out_proj"])
 
 
 def attention(x, source, params, num_heads, mask, dropout_p, rng):

@@ -110,11 +110,8 @@ def check_settings(function, num_heads, activation, dropout_p, rng, D):
 def prepare_mask(function, name, mask, is_causal, num_heads, x, source):
     """One mask that broadcasts to (N, H, T, S): what is given, and the causal one where asked for."""
     N, T, S = x.shape[0] if x.ndim == 3 else 1, x.shape[-2], source.shape[-2]
-    try:
-        mask = _mask_per_head(function, mask, N, num_heads, T, S)
-        _check_mask(function, plain(mask), plain(x), (N, num_heads, T, S))
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("attn_mask", name)) from None
+    mask = _mask_per_head(function, mask, N, num_heads, T, S, name)
+    _check_mask(function, plain(mask), plain(x), (N, num_heads, T, S), name)
     if mask is None or not is_causal:
         return causal_mask(T, S) if is_causal else mask
     return where(causal_mask(T, S), mask, False if mask.dtype == bool else float("-inf"))
