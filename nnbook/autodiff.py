@@ -92,6 +92,8 @@ def vjp(f: Callable[..., Any], *arrays: Any) -> tuple[Any, Callable[[Any], tuple
 def _checked(y, dy):
     if np.shape(dy) != y.shape:
         raise ValueError(f"pullback: dy has shape {np.shape(dy)}, expected the shape of y, {y.shape}")
+    if np.iscomplexobj(dy) and y.dtype.kind != "c":
+        raise TypeError(f"pullback: dy has dtype {np.asarray(dy).dtype}, expected that of y, {y.dtype}")
     return y, np.asarray(dy, dtype=y.dtype)
 
 

@@ -1,5 +1,6 @@
 """Checks of arguments, shared by all modules: each error names the argument, what it was, what was expected."""
 
+import numbers
 import operator
 
 import numpy as np
@@ -45,7 +46,7 @@ def _check_kinds(function, kinds, expected, arrays):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray")
         if a.dtype.kind not in kinds:
             raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected {expected}")
-        dtypes[name] = a.dtype
+        dtypes[name] = a.dtype.newbyteorder("=")
     if len(set(dtypes.values())) > 1 and not any(d.kind == "c" for d in dtypes.values()):
         given = ", ".join(f"{name} {d}" for name, d in dtypes.items())
         raise TypeError(f"{function}: the dtypes differ: {given} (expected one for all)")
@@ -68,12 +69,39 @@ def check_shape(function, name, a, expected, meaning=""):
         raise ValueError(f"{function}: {name} has shape {tuple(a.shape)}, expected {wanted}{meaning and f' {meaning}'}")
 
 
+def as_number(function, name, value):
+    """A setting as a Python float, which widens no float32. Raises TypeError unless it is one real number."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{function}: {name} is {value!r}, expected a number")
+    return float(value)
+
+
+def as_integer(function, name, value):
+    """A setting as a Python int. Raises TypeError for another kind."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name} is {value!r}, expected an integer") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{function}: {name} is {value!r}, expected an integer")
+    return number
+
+
+def check_boolean(function, **flags):
+    """Raise TypeError unless every flag is True or False: 'False' and 1 are not."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{function}: {name} is {value!r}, expected True or False")
+
+
+def widened(x):
+    """float16 as float32, in which its sums are taken, as in torch."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
 def check_axis(function, axis, ndim):
     """`axis` as a number from 0 to ndim - 1. Raises TypeError for another kind, ValueError outside the range."""
-    try:
-        number = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{function}: axis is {axis!r}, expected an integer") from None
+    number = as_integer(function, "axis", axis)
     size = max(ndim, 1)  # torch lets a 0-d array have the axes 0 and -1
     if not -size <= number < size:
         raise ValueError(f"{function}: axis is {axis}, expected -{size} to {size - 1} for {ndim} dimensions")

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from .autodiff import tree_map
+from .checks import as_number, widened
 from .types import Params
 
 __all__ = ["adam", "adamw", "clip_grad_norm", "cosine_schedule", "sgd", "warmup_schedule"]
@@ -34,12 +35,30 @@ def _map(f, params, grads, *trees):
     n = 1 + len(trees)
 
     def leaf(p, g, *more):
-        if g is not None and np.shape(p) != np.shape(g):
-            raise ValueError(f"a gradient has shape {np.shape(g)}, expected that of its parameter, {np.shape(p)}")
+        _check_leaf(p, g, more)
         return _Leaf(*((p, *more) if g is None else f(p, g, *more)))
 
     out = tree_map(leaf, params, grads, *trees)
     return [_pick(out, i) for i in range(n)]
+
+
+def _check_leaf(p, g, state):
+    """A gradient, and what the state holds beside it, look like their parameter."""
+    shape, dtype = np.shape(p), np.asarray(p).dtype
+    if g is not None and np.shape(g) != shape:
+        raise ValueError(f"a gradient has shape {np.shape(g)}, expected that of its parameter, {shape}")
+    if g is not None and np.asarray(g).dtype != dtype:
+        raise TypeError(f"a gradient has dtype {np.asarray(g).dtype}, expected that of its parameter, {dtype}")
+    for s in state:
+        if np.shape(s) not in ((), shape):
+            raise ValueError(f"the state has an array of shape {np.shape(s)}, expected {shape}, that of its parameter")
+
+
+def _begin(function, state, empty):
+    """The state given, or an empty one. Raises ValueError where it is another optimizer's."""
+    if state and state.keys() != empty.keys():
+        raise ValueError(f"{function}: state has the keys {sorted(state)}, expected {sorted(empty)}")
+    return state or empty
 
 
 def _zeros(params):
@@ -48,7 +67,7 @@ def _zeros(params):
 
 def _check_positive(function, **numbers):
     for name, number in numbers.items():
-        if not number >= 0:
+        if not as_number(function, name, number) >= 0:
             raise ValueError(f"{function}: {name} is {number}, expected at least 0")
 
 
@@ -69,11 +88,11 @@ def sgd(params: Params, grads: Params, state: Params | None = None,
     _check_positive("sgd", lr=lr, momentum=momentum, weight_decay=weight_decay)
     if nesterov and (momentum == 0 or dampening != 0):
         raise ValueError(f"sgd: nesterov needs momentum > 0 and dampening 0, got {momentum} and {dampening}")
-    first, state = state is None, state or {"velocity": _zeros(params)}
+    lr, state = float(lr), _begin("sgd", state, {"velocity": tree_map(lambda p: None, params)})
 
     def step(p, g, v):
         g = (-g if maximize else g) + weight_decay * p
-        v = g if first else momentum * v + (1 - dampening) * g
+        v = g if v is None else momentum * v + (1 - dampening) * g
         return p - lr * (g + momentum * v if nesterov else v if momentum else g), v
 
     params, velocity = _map(step, params, grads, state["velocity"])
@@ -118,19 +137,22 @@ def _adam(function, params, grads, state, lr, betas, eps, coupled, decoupled, am
     b1, b2 = betas
     if not (0 <= b1 < 1 and 0 <= b2 < 1):
         raise ValueError(f"{function}: betas is {betas}, expected two numbers from 0 to 1, 1 excluded")
-    state = state or {"step": 0, "m": _zeros(params), "v": _zeros(params), "v_max": _zeros(params)}
-    t = state["step"] + 1
+    lr, zeros = float(lr), _zeros(params)
+    counts = tree_map(lambda p: None if p is None else 0, params)
+    state = _begin(function, state, {"step": counts, "m": zeros, "v": zeros, "v_max": zeros})
 
-    def step(p, g, m, v, v_max):
+    def step(p, g, t, m, v, v_max):
+        t = t + 1
         g = (-g if maximize else g) + coupled * p
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         v_max = np.maximum(v_max, v) if amsgrad else v
         direction = (m / (1 - b1**t)) / (np.sqrt(v_max / (1 - b2**t)) + eps)
-        return p * (1 - lr * decoupled) - lr * direction, m, v, v_max
+        return p * (1 - lr * decoupled) - lr * direction, t, m, v, v_max
 
-    params, m, v, v_max = _map(step, params, grads, state["m"], state["v"], state["v_max"])
-    return params, {"step": t, "m": m, "v": v, "v_max": v_max}
+    names = ("step", "m", "v", "v_max")
+    params, *new = _map(step, params, grads, *(state[name] for name in names))
+    return params, dict(zip(names, new, strict=True))
 
 
 def clip_grad_norm(grads: Params, max_norm: float,
@@ -146,9 +168,9 @@ def clip_grad_norm(grads: Params, max_norm: float,
     _check_positive("clip_grad_norm", max_norm=max_norm)
     found = []
     tree_map(lambda g: found.append(g) if g is not None else None, grads)
-    sizes = [np.linalg.norm(np.ravel(g), norm_type) for g in found]
+    sizes = [np.linalg.norm(widened(np.ravel(g)), norm_type) for g in found]
     norm = float(np.linalg.norm(sizes, norm_type)) if sizes else 0.0
-    factor = min(1.0, max_norm / (norm + 1e-6))
+    factor = float(np.minimum(1.0, max_norm / (norm + 1e-6)))  # nan stays nan
     return tree_map(lambda g: None if g is None else g * factor, grads), norm
 
 
@@ -159,7 +181,7 @@ def warmup_schedule(step: int, warmup_steps: int) -> float:
 
     Source: chapter 4, equation (warmup_schedule).
     """
-    return min(1.0, (step + 1) / max(warmup_steps, 1))
+    return float(min(1.0, (step + 1) / max(warmup_steps, 1)))
 
 
 def cosine_schedule(step: int, total_steps: int, warmup_steps: int = 0,
@@ -175,4 +197,4 @@ def cosine_schedule(step: int, total_steps: int, warmup_steps: int = 0,
     if step < warmup_steps:
         return warmup_schedule(step, warmup_steps)
     s = min(1.0, (step - warmup_steps) / max(total_steps - warmup_steps, 1))
-    return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * s))
+    return float(minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * s)))

@@ -39,7 +39,10 @@ class Node:
         grads = self.rule(dy, self.y, *self.args)
         grads = grads if isinstance(grads, tuple) else (grads,)
         for tensor, i, j in self.parents:
-            g = grads[i] if i < len(grads) else None
+            if i >= len(grads):
+                raise TypeError(f"{self.rule.__name__} gives argument {i} no gradient, expected a plain number or "
+                                "array there, not a Tensor")
+            g = grads[i]
             yield tensor, g if j is None or g is None else g[j]
 
 
@@ -161,10 +164,10 @@ def _nodes_youngest_first(node):
 @quiet
 def backward(y, dy, leaves):
     """The gradient of each leaf. Iterative: a chain of any length works. Nothing is added in place."""
-    arrived = {}  # (node, index) or leaf Tensor -> the sum of the gradients that reached it
+    arrived = {}  # (node, index), or a leaf's id -> the sum of the gradients that reached it
 
     def arrive(tensor, g):
-        key = tensor if tensor.node is None else (tensor.node, tensor.index)
+        key = id(tensor) if tensor.node is None else (tensor.node, tensor.index)
         arrived[key] = arrived[key] + g if key in arrived else g
 
     arrive(y, dy)
@@ -178,4 +181,9 @@ def backward(y, dy, leaves):
         for tensor, g in node.pull(dy) if reached else ():
             if g is not None:
                 arrive(tensor, g)
-    return [arrived.get(leaf, np.zeros_like(leaf.value)) for leaf in leaves]
+    return [_own(arrived.get(id(leaf)), leaf.value) for leaf in leaves]
+
+
+def _own(g, value):
+    """A gradient as an array of its own, in the dtype of what it is the gradient of."""
+    return np.zeros_like(value) if g is None else np.array(g, value.dtype)

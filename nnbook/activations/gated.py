@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import split
-from ..checks import check_axis, check_floating, check_real
+from ..checks import check_axis, check_floating, check_real, widened
 from ..tape import plain, primitive, quiet
 from ..types import Array
 from .sigmoids import _log1p_exp, _sigmoid, sigmoid
@@ -78,12 +78,15 @@ def gelu(x: Array, approximate: str = "none") -> Array:
 @gelu.defvjp
 def gelu_vjp(dy, y, x, approximate):
     """d(x Phi)/dx = Phi + x phi, with the normal density phi = Phi'."""
+    x_given, x = x, widened(x)
     if approximate == "none":
         density = np.exp(-0.5 * x * x) * (2 * np.pi) ** -0.5
-        return dy * (_normal_cdf(x) + x * density)
+        slope = _normal_cdf(x) + x * density
+        return (dy * slope).astype(x_given.dtype, copy=False)
     s = _sigmoid(2 * _gelu_argument(x))
     slope = (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
-    return dy * (s + x * 2 * s * (1 - s) * slope)
+    slope = s + x * 2 * s * (1 - s) * slope
+    return (dy * slope).astype(x_given.dtype, copy=False)
 
 
 def _gelu_argument(x):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import broadcast_to, maximum, sum
-from ..checks import check_axis, check_floating
+from ..checks import as_number, check_axis, check_floating, widened
 from ..tape import plain, primitive, quiet
 from ..types import Array
 
@@ -25,8 +25,7 @@ def normalize(x: Array, p: float = 2.0, axis: int = 1,
     Source: chapter 3, equation (normalize).
     """
     check_floating("normalize", x=plain(x))
-    if not isinstance(p, int | float):
-        raise TypeError(f"normalize: p is {p!r}, expected a number")
+    p, eps = as_number("normalize", "p", p), as_number("normalize", "eps", eps)
     axis = check_axis("normalize", axis, x.ndim)
     norm = _norm(x, p, axis if x.ndim else None)
     return x / maximum(norm, np.asarray(eps, x.dtype))
@@ -36,13 +35,16 @@ def normalize(x: Array, p: float = 2.0, axis: int = 1,
 @quiet
 def _norm(x, p, axis):
     """||x||_p = (sum_i |x_i|^p)^(1/p); its limits at p = 0 and p = +-inf count, and take the extreme."""
+    x_wide = widened(x)
     if p == 0:
         return np.sum(x != 0, axis=axis, keepdims=True, dtype=x.dtype)
     if abs(p) == np.inf:
         return (np.max if p > 0 else np.min)(np.abs(x), axis=axis, keepdims=True)
     if p == 2:
-        return np.sqrt(np.sum(x * x, axis=axis, keepdims=True))
-    return np.sum(np.abs(x) ** p, axis=axis, keepdims=True) ** (1 / p)
+        norm = np.sqrt(np.sum(x_wide * x_wide, axis=axis, keepdims=True))
+    else:
+        norm = np.sum(np.abs(x_wide) ** p, axis=axis, keepdims=True) ** (1 / p)
+    return norm.astype(x.dtype, copy=False)
 
 @_norm.defvjp
 def _norm_vjp(dy, y, x, p, axis):
@@ -71,6 +73,8 @@ def cosine_similarity(x1: Array, x2: Array, axis: int = 1,
     Source: chapter 3, equation (cosine_similarity).
     """
     check_floating("cosine_similarity", x1=plain(x1), x2=plain(x2))
+    if as_number("cosine_similarity", "eps", eps) < 0:
+        raise ValueError(f"cosine_similarity: eps is {eps}, expected at least 0")
     try:
         shape = np.broadcast_shapes(x1.shape, x2.shape)
     except ValueError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import check_real, check_real_or_integers
-from ..tape import primitive, quiet
+from ..checks import as_number, check_real, check_real_or_integers
+from ..tape import plain, primitive, quiet
 from ..types import Array
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
@@ -27,7 +27,7 @@ def relu(x: Array) -> Array:
 
 @relu.defvjp
 def relu_vjp(dy, y, x):
-    return dy * (x > 0)
+    return np.where(x <= 0, 0, dy).astype(dy.dtype)  # nan passes
 
 
 @primitive
@@ -41,11 +41,11 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     Source: chapter 3, equation (leaky_relu); Maas et al. (2013).
     """
     check_real("leaky_relu", x=x)
-    return np.where(x > 0, x, x * negative_slope)
+    return np.where(x > 0, x, x * as_number("leaky_relu", "negative_slope", negative_slope))
 
 @leaky_relu.defvjp
 def leaky_relu_vjp(dy, y, x, negative_slope):
-    return np.where(x > 0, dy, dy * negative_slope)
+    return np.where(x > 0, dy, dy * float(negative_slope))
 
 
 @primitive
@@ -91,6 +91,10 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     Source: chapter 3, equation (hardtanh).
     """
     check_real_or_integers("hardtanh", x=x)
+    if x.dtype.kind == "u":
+        raise TypeError(f"hardtanh: x has dtype {x.dtype}, expected floating point or signed integers")
+    min_val = as_number("hardtanh", "min_val", min_val)
+    max_val = as_number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val is {min_val} and max_val is {max_val}, expected min_val <= max_val")
     return np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val))
@@ -109,6 +113,7 @@ def relu6(x: Array) -> Array:
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (relu6).
     """
+    check_real_or_integers("relu6", x=plain(x))
     return hardtanh(x, 0.0, 6.0)
 
 

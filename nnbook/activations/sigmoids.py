@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import as_floating, check_real
-from ..tape import primitive, quiet
+from ..checks import as_floating, as_number, check_real
+from ..tape import plain, primitive, quiet
 from ..types import Array
 
 __all__ = ["celu", "elu", "logsigmoid", "selu", "sigmoid", "softplus", "softsign", "tanh"]
@@ -89,11 +89,14 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     Source: chapter 3, equation (softplus).
     """
     check_real("softplus", x=x)
+    beta = as_number("softplus", "beta", beta)
+    threshold = as_number("softplus", "threshold", threshold)
     return np.where(x * beta > threshold, x, _log1p_exp(beta * x) / beta)
 
 @softplus.defvjp
 def softplus_vjp(dy, y, x, beta, threshold):
-    return np.where(x * beta > threshold, dy, dy * _sigmoid(beta * x))
+    linear = x * float(beta) > float(threshold)
+    return np.where(linear, dy, dy * _sigmoid(float(beta) * x))
 
 
 @primitive
@@ -125,11 +128,12 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     Source: chapter 3, equation (elu); Clevert et al. (2016).
     """
     check_real("elu", x=x)
+    alpha = as_number("elu", "alpha", alpha)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 @elu.defvjp
 def elu_vjp(dy, y, x, alpha):
-    return np.where(x > 0, dy, dy * alpha * np.exp(np.minimum(x, 0)))
+    return np.where(x > 0, dy, dy * float(alpha) * np.exp(np.minimum(x, 0)))
 
 
 @primitive
@@ -144,13 +148,14 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     Source: chapter 3, equation (celu); Barron (2017).
     """
     check_real("celu", x=x)
+    alpha = as_number("celu", "alpha", alpha)
     if alpha == 0:
         raise ValueError("celu: alpha is 0, expected another number")
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
 
 @celu.defvjp
 def celu_vjp(dy, y, x, alpha):
-    return np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0) / alpha))
+    return np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0) / float(alpha)))
 
 
 def selu(x: Array) -> Array:
@@ -162,4 +167,5 @@ def selu(x: Array) -> Array:
     Raises TypeError unless x is floating point.
     Source: chapter 3, equation (selu); Klambauer et al. (2017).
     """
+    check_real("selu", x=plain(x))
     return elu(x, 1.6732632423543772848) * 1.0507009873554804934

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import neg
-from ..checks import as_floating, check_axis, check_floating
+from ..checks import as_floating, check_axis, check_floating, widened
 from ..tape import plain, primitive, quiet
 from ..types import Array, Axes
 
@@ -29,8 +29,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     axis = check_axis("softmax", axis, x.ndim)
     if x.ndim == 0:
         return softmax(x[None], 0)[0]
-    e = np.exp(_shifted(x, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(widened(_shifted(x, axis)))
+    return (e / np.sum(e, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
 
 @softmax.defvjp
 def softmax_vjp(dy, y, x, axis):
@@ -69,8 +69,9 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     axis = check_axis("log_softmax", axis, x.ndim)
     if x.ndim == 0:
         return log_softmax(x[None], 0)[0]
-    s = _shifted(x, axis)
-    return s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+    s = widened(_shifted(x, axis))
+    y = s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+    return y.astype(x.dtype, copy=False)
 
 @log_softmax.defvjp
 def log_softmax_vjp(dy, y, x, axis):
@@ -96,8 +97,9 @@ def logsumexp(x: Array, axis: Axes, keepdims: bool = False) -> Array:
     axis = _axes("logsumexp", axis, x.ndim)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
-    e = np.exp(x - largest)
+    e = np.exp(widened(x - largest))
     y = np.log(np.sum(e, axis=axis, keepdims=True)) + largest
+    y = y.astype(x.dtype, copy=False)
     return y if keepdims else np.squeeze(y, axis)
 
 @logsumexp.defvjp
@@ -109,11 +111,11 @@ def logsumexp_vjp(dy, y, x, axis, keepdims):
 
 
 def _axes(function, axis, ndim):
-    """One axis or a tuple of them as a tuple of numbers from 0, each once; a 0-d array has none."""
+    """One axis or a tuple of them as a tuple of numbers from 0; none at all means every axis."""
     axes = tuple(check_axis(function, a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
     if len(set(axes)) < len(axes):
         raise ValueError(f"{function}: axis is {axis}, expected each axis once")
-    return axes if ndim else ()
+    return (axes or tuple(range(ndim))) if ndim else ()
 
 
 def _shifted(x, axis):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tape import primitive
+from ..tape import primitive, quiet
 from ..types import Array
 
 __all__ = ["abs", "add", "clip", "cos", "div", "exp", "log", "matmul", "maximum", "minimum", "mul", "neg", "power",
@@ -18,6 +18,11 @@ def unbroadcast(g, like):
         return g
     g = np.sum(g, axis=tuple(range(np.ndim(g) - len(shape))))
     return np.sum(g, axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True).reshape(shape)
+
+
+def _python(number):
+    """A NumPy scalar as a Python number, which widens no float32."""
+    return number.item() if isinstance(number, np.generic) else number
 
 
 @primitive
@@ -51,6 +56,7 @@ def mul_vjp(dy, y, a, b):
 
 
 @primitive
+@quiet
 def div(a: Array, b: Array) -> Array:
     """y = a / b elementwise, broadcast as NumPy does."""
     return np.divide(a, b)
@@ -71,18 +77,21 @@ def neg_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def power(x: Array, exponent: float) -> Array:
     """y = x ** exponent for a number `exponent`. Raises TypeError for an array: write exp(exponent * log(x))."""
     if np.ndim(exponent) or isinstance(exponent, np.ndarray):
         raise TypeError(f"power: exponent is a {type(exponent).__name__}, expected a number")
-    return np.power(x, exponent)
+    return np.power(x, _python(exponent))
 
 @power.defvjp
 def power_vjp(dy, y, x, exponent):
+    exponent = _python(exponent)
     return dy * (x.dtype.type(exponent) * x ** x.dtype.type(exponent - 1)) if exponent else np.zeros_like(x)
 
 
 @primitive
+@quiet
 def exp(x: Array) -> Array:
     """y = e ** x."""
     return np.exp(x)
@@ -93,6 +102,7 @@ def exp_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def log(x: Array) -> Array:
     """y = ln x."""
     return np.log(x)
@@ -103,6 +113,7 @@ def log_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def sqrt(x: Array) -> Array:
     """y = x ** (1/2)."""
     return np.sqrt(x)
@@ -113,6 +124,7 @@ def sqrt_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def sin(x: Array) -> Array:
     """y = sin x, x in radians."""
     return np.sin(x)
@@ -123,6 +135,7 @@ def sin_vjp(dy, y, x):
 
 
 @primitive
+@quiet
 def cos(x: Array) -> Array:
     """y = cos x, x in radians."""
     return np.cos(x)
@@ -154,7 +167,7 @@ def clip(x: Array, lower: float | None = None,
         raise TypeError("clip: lower or upper is an ndarray, expected numbers (minimum and maximum take arrays)")
     if lower is None and upper is None:
         raise ValueError("clip: lower and upper are None, expected at least one number")
-    return np.clip(x, lower, upper)
+    return np.clip(x, _python(lower), _python(upper))
 
 @clip.defvjp
 def clip_vjp(dy, y, x, lower, upper):

@@ -65,6 +65,11 @@ def _check_einsum(subscripts, operands):
     inputs = inputs.split(",")
     if len(inputs) != len(operands):
         raise ValueError(f"einsum: {subscripts!r} names {len(inputs)} operands, got {len(operands)}")
+    sizes = {}
+    for term, a in zip(inputs, operands, strict=True):
+        for letter, n in zip(term, np.shape(a), strict=False):
+            if sizes.setdefault(letter, n) != n:
+                raise ValueError(f"einsum: {letter} has the sizes {sizes[letter]} and {n}, expected one")
     for term in [*inputs, output]:
         if len(set(term)) != len(term):
             raise ValueError(f"einsum: a letter is repeated in {term!r}; take the diagonal first")

@@ -27,10 +27,11 @@ BINARY = {"add": add, "sub": sub, "mul": mul, "truediv": div, "matmul": matmul}
 METHODS = {
     **{f"__{name}__": f for name, f in BINARY.items()},
     **{f"__r{name}__": _flipped(f) for name, f in BINARY.items()},
-    **{f"__{f.__name__}__": _compared(f) for f in (operator.lt, operator.le, operator.gt, operator.ge)},
+    **{f"__{name}__": _compared(getattr(operator, name)) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
     "__neg__": neg, "__pow__": power, "__getitem__": getitem,
     "sum": sum, "mean": mean, "max": max, "min": min, "swapaxes": swapaxes,
     "T": property(transpose), "reshape": _with_numbers(reshape), "transpose": _with_numbers(transpose),
 }
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)
+Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]  # == compares entries, not identities

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..checks import as_integer, check_axis
 from ..tape import primitive
 from ..types import Array, Axes
 from .elementwise import unbroadcast
@@ -113,7 +114,7 @@ def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
 
 @concatenate.defvjp
 def concatenate_vjp(dy, y, arrays, axis):
-    return (np.split(dy, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis),)
+    return (_like(arrays, np.split(dy, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis)),)
 
 
 @primitive
@@ -123,14 +124,21 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
 
 @stack.defvjp
 def stack_vjp(dy, y, arrays, axis):
-    return (list(np.moveaxis(dy, axis, 0)),)
+    return (_like(arrays, list(np.moveaxis(dy, axis, 0))),)
+
+
+def _like(arrays, parts):
+    """A list of gradients, or one array where an array was given for its rows."""
+    return np.stack(parts) if isinstance(arrays, np.ndarray) else parts
 
 
 @primitive
 def split(x: Array, sections: int | Sequence[int],
           axis: int = 0) -> tuple[Array, ...]:
     """Cut x along `axis` into `sections` equal parts, or at the indices of a list."""
-    return tuple(np.split(x, sections, axis))
+    if not isinstance(sections, list | tuple | np.ndarray) and as_integer("split", "sections", sections) < 1:
+        raise ValueError(f"split: sections is {sections}, expected at least 1")
+    return tuple(np.split(x, sections, check_axis("split", axis, x.ndim)))
 
 @split.defvjp
 def split_vjp(dy, y, x, sections, axis):

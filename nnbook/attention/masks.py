@@ -6,7 +6,7 @@ A boolean mask is True where attention may go; an additive one is a summand of t
 import numpy as np
 
 from ..arrays import unbroadcast
-from ..checks import check_floating
+from ..checks import check_floating, widened
 
 
 def _check_mask(function, attn_mask, like, scores_shape, name="attn_mask"):
@@ -49,8 +49,8 @@ def _probabilities(scores):
     """softmax over the last axis, with zeros in a row of which all scores are -inf."""
     largest = np.max(scores, axis=-1, keepdims=True, initial=-np.inf)
     e = np.exp(scores - np.where(np.isneginf(largest.real), 0, largest))
-    total = np.sum(e, axis=-1, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    total = np.sum(widened(e), axis=-1, keepdims=True)
+    return (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
 
 
 def _mask_gradient(dscores, attn_mask):

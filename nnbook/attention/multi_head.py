@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import broadcast_to, concatenate, expand_dims, mean, reshape, squeeze, transpose
-from ..checks import check_floating, check_shape
+from ..checks import as_integer, check_boolean, check_floating, check_shape
 from ..layers import init_xavier_uniform, linear
 from ..tape import plain, quiet
 from ..types import Array, DType, Params
@@ -60,6 +60,7 @@ def multi_head_attention(query: Array, key: Array, value: Array,
     (2017).
     """
     _check_sequences(query, key, value)
+    check_boolean(NAME, is_causal=is_causal, need_weights=need_weights)
     if query.ndim == 2:
         query, key, value = (expand_dims(a, 0) for a in (query, key, value))
         out = multi_head_attention(query, key, value, params, num_heads, attn_mask,
@@ -163,8 +164,7 @@ def _check_params(params, num_heads, query, key, value):
     for name, a in {"query": query, "key": key, "value": value}.items() if packed else ():
         if a.shape[-1] != D:
             raise ValueError(f"{NAME}: {name} has {a.shape[-1]} features, expected {D}")
-    if not isinstance(num_heads, int | np.integer):
-        raise TypeError(f"{NAME}: num_heads is {num_heads!r}, expected an integer")
+    as_integer(NAME, "num_heads", num_heads)
     if num_heads < 1 or D % num_heads:
         raise ValueError(f"{NAME}: num_heads is {num_heads}, expected a divisor of the model's width {D}")
 

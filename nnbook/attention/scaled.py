@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import unbroadcast
-from ..checks import check_floating
+from ..checks import as_number, check_boolean, check_floating
 from ..layers.noise import check_dropout, dropout_mask
 from ..tape import plain, primitive, quiet
 from ..types import Array
@@ -40,6 +40,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array,
     """
     name = "scaled_dot_product_attention"
     _check_qkv(name, plain(query), plain(key), plain(value))
+    check_boolean(name, is_causal=is_causal, enable_gqa=enable_gqa)
     if enable_gqa:
         key, value = _repeat_heads(name, query, key, value)
     batch = _batch_shape(name, query, key, value)
@@ -49,7 +50,8 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array,
     _check_mask(name, plain(attn_mask), plain(query), (*batch, T, S))
     drop = _dropout_mask(name, dropout_p, rng, (*batch, T, S), query.dtype)
     scale = max(query.shape[-1], 1) ** -0.5 if scale is None else scale
-    return _attend(query, key, value, attn_mask, drop, float(scale))[0]
+    scale = as_number(name, "scale", scale)
+    return _attend(query, key, value, attn_mask, drop, scale)[0]
 
 
 @primitive

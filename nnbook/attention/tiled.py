@@ -36,6 +36,7 @@ def tiled_attention(query: Array, key: Array, value: Array, tile: int = 64,
     (tile,) = per_axis(name, "tile", tile, 1, 1)
     _check_one_mask(name, attn_mask, is_causal)
     attn_mask = causal_mask(T, S) if is_causal else attn_mask
+    attn_mask = plain(attn_mask)
     _check_mask(name, attn_mask, plain(query), (*batch, T, S))
     scale = max(query.shape[-1], 1) ** -0.5 if scale is None else scale
     return _attend_tiled(query, key, value, tile, attn_mask, float(scale))[0]

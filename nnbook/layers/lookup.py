@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import check_floating, check_integers
+from ..checks import as_integer, as_number, check_boolean, check_floating, check_integers
 from ..tape import primitive
 from ..types import Array, DType, Params
 
@@ -43,7 +43,10 @@ def embedding(token_ids: Array, weight: Array,
     V = weight.shape[0]
     if token_ids.size and not (token_ids.min() >= 0 and token_ids.max() < V):
         raise ValueError(f"embedding: token_ids holds {token_ids.min()} to {token_ids.max()}, expected 0 to {V - 1}")
-    if padding_idx is not None and not -V <= padding_idx < V:
+    check_boolean("embedding", scale_grad_by_freq=scale_grad_by_freq)
+    if max_norm is not None:
+        as_number("embedding", "max_norm", max_norm)
+    if padding_idx is not None and not -V <= as_integer("embedding", "padding_idx", padding_idx) < V:
         raise ValueError(f"embedding: padding_idx is {padding_idx}, expected -{V} to {V - 1}")
     y = weight[token_ids]
     return y if max_norm is None else _shrunk(y, max_norm, norm_type)
@@ -80,6 +83,9 @@ def one_hot(labels: Array, num_classes: int = -1) -> Array:
     Source: chapter 3, equation (one_hot).
     """
     check_integers("one_hot", labels=labels)
+    num_classes = as_integer("one_hot", "num_classes", num_classes)
+    if num_classes < 1 and num_classes != -1:
+        raise ValueError(f"one_hot: num_classes is {num_classes}, expected at least 1, or -1 for what labels holds")
     if num_classes == -1 and labels.size == 0:
         raise ValueError("one_hot: labels is empty, expected num_classes to be given")
     V = int(labels.max()) + 1 if num_classes == -1 else num_classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import check_floating
+from ..checks import as_number, check_floating
 from ..tape import plain, quiet
 from ..types import Array
 
@@ -37,7 +37,7 @@ def dropout_mask(p, rng, shape, dtype):
 
 def check_dropout(function, name, p, rng):
     """Raise unless p is a probability and rng a Generator or None."""
-    if not 0 <= p <= 1:
+    if not 0 <= as_number(function, name, p) <= 1:
         raise ValueError(f"{function}: {name} is {p}, expected a probability from 0 to 1")
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(f"{function}: rng is a {type(rng).__name__}, expected a numpy.random.Generator")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..activations import log_softmax
 from ..arrays import sum, where
-from ..checks import check_floating, check_integers
+from ..checks import as_integer, as_number, check_floating, check_integers
 from ..tape import plain, quiet
 from ..types import Array
 from .reductions import _check_reduction, _given, _reduce
@@ -35,6 +35,7 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
     """
     check_floating("cross_entropy", input=plain(input), **_given(weight=weight))
     _check_reduction("cross_entropy", reduction)
+    label_smoothing = as_number("cross_entropy", "label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
     if input.ndim == 0:
@@ -43,7 +44,10 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None,
     logp = log_softmax(input, axis)
     if isinstance(plain(target), np.ndarray) and target.shape == input.shape and target.dtype.kind == "f":
         check_floating("cross_entropy", input=plain(input), target=plain(target))
-        soft = target * (1 - label_smoothing) + label_smoothing / V
+        if ignore_index >= 0:
+            raise ValueError(f"cross_entropy: ignore_index is {ignore_index} and target holds probabilities, expected "
+                             "classes beside it")
+        soft = target * (1 - label_smoothing) + label_smoothing / max(V, 1)
         loss = -sum(soft * _along(weight, logp, axis) * logp, axis)
         return _reduce(loss, reduction)
     _check_classes("cross_entropy", input, target, axis, V, ignore_index)
@@ -76,7 +80,7 @@ def nll_loss(input: Array, target: Array, weight: Array | None = None,
     rows = np.where(kept, target, 0)
     grid = np.indices(target.shape, sparse=True)
     picked = input[(*grid[:axis], rows, *grid[axis:])] if V else sum(input, axis)
-    w = 1 if weight is None else weight[rows]
+    w = 1 if weight is None or not V else weight[rows]
     loss = where(kept, -picked * w, np.zeros((), input.dtype))
     return _weighted(loss, target, weight, ignore_index, reduction)
 
@@ -91,7 +95,7 @@ def _weighted(loss, target, weight, ignore_index, reduction):
     if reduction != "mean":
         return _reduce(loss, reduction)
     kept = target[target != ignore_index]
-    total = kept.size if weight is None else weight[kept].sum()
+    total = kept.size if weight is None or not kept.size else weight[kept].sum()
     return sum(loss) / total if total else sum(loss) * loss.dtype.type(np.nan)
 
 
@@ -110,6 +114,7 @@ def _class_axis(function, input, weight):
 
 def _check_classes(function, input, target, axis, V, ignore_index):
     check_integers(function, target=target)
+    as_integer(function, "ignore_index", ignore_index)
     expected = input.shape[:axis] + input.shape[axis + 1 :]
     if target.shape != expected:
         raise ValueError(f"{function}: target has shape {target.shape}, expected {expected} for input {input.shape}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ..arrays import abs, clip, sum
-from ..checks import check_real, check_shape
-from ..tape import quiet
+import numpy as np
+
+from ..arrays import abs, sum
+from ..checks import as_number, check_real, check_shape
+from ..tape import primitive, quiet
 from ..types import Array
 from .reductions import _check, _given, _reduce
 
@@ -70,14 +72,24 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean",
     Source: chapter 3, equation (huber_loss); Huber (1964).
     """
     _check("huber_loss", input, target, reduction, check_real, **_given(weight=weight))
+    delta = as_number("huber_loss", "delta", delta)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, expected a positive number")
-    d = input - target
-    near = clip(d, -delta, delta)  # d where it is small, +-delta beyond
-    loss = near * (d - 0.5 * near)
+    loss = _huber(input - target, delta)
     if weight is not None:
         check_shape("huber_loss", "weight", weight, loss.shape, "(the shape of input)")
     return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+@primitive
+@quiet
+def _huber(d, delta):
+    near = np.clip(d, -delta, delta)  # d where it is small, +-delta beyond
+    return near * (d - 0.5 * near)
+
+@_huber.defvjp
+def _huber_vjp(dy, y, d, delta):
+    return dy * np.clip(d, -delta, delta)
 
 
 @quiet
@@ -94,6 +106,7 @@ def smooth_l1_loss(input: Array, target: Array, reduction: str = "mean",
     Source: chapter 3, equation (smooth_l1_loss); Girshick (2015).
     """
     _check("smooth_l1_loss", input, target, reduction, check_real)
+    beta = as_number("smooth_l1_loss", "beta", beta)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, expected at least 0")
     if beta == 0:

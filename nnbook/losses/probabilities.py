@@ -6,7 +6,7 @@ import numpy as np
 
 from ..activations import _log1p_exp, _sigmoid
 from ..arrays import exp, log, sum, where
-from ..checks import check_real
+from ..checks import check_boolean, check_real
 from ..tape import plain, primitive, quiet
 from ..types import Array
 from .reductions import _check, _check_broadcast, _check_reduction, _given, _reduce
@@ -30,7 +30,7 @@ def binary_cross_entropy(input: Array, target: Array,
     """
     _check("binary_cross_entropy", input, target, reduction, check_real, **_given(weight=weight))
     _check_broadcast("binary_cross_entropy", "weight", weight, input)
-    if np.any((plain(input) < 0) | (plain(input) > 1)):
+    if not np.all((plain(input) >= 0) & (plain(input) <= 1)):
         raise ValueError("binary_cross_entropy: input holds numbers outside [0, 1], expected probabilities")
     loss = _bernoulli(input, target)
     return _reduce(loss if weight is None else loss * weight, reduction)
@@ -99,6 +99,7 @@ def kl_div(input: Array, target: Array, reduction: str = "mean",
     for an unknown reduction, TypeError for other kinds.
     Source: chapter 3, equation (kl_div).
     """
+    check_boolean("kl_div", log_target=log_target)
     _check_reduction("kl_div", reduction, ("none", "mean", "sum", "batchmean"))
     _check("kl_div", input, target, "none")
     if log_target:
@@ -106,7 +107,7 @@ def kl_div(input: Array, target: Array, reduction: str = "mean",
     else:
         loss = _x_log_x(target) - target * input
     if reduction == "batchmean":
-        return sum(loss) / input.shape[0]
+        return sum(loss) / input.shape[0] if input.ndim else sum(loss)
     return _reduce(loss, reduction)
 
 

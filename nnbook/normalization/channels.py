@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_floating
+from ..checks import check_boolean, check_floating
 from ..tape import plain, quiet
 from ..types import Array, DType, Params
 from .features import init_layer_norm
@@ -73,6 +73,7 @@ def _divisor(num_groups, C):
 def _with_memory(function, x, axes, running, weight, bias, training, momentum, eps):
     """y of x (N, C, L) over `axes`, or with the `running` mean and variance; and these as they are afterwards."""
     N, C, L = view = _channels(function, x)
+    check_boolean(function, **{"training" if function == "batch_norm" else "use_input_stats": training})
     named = dict(zip(("running_mean", "running_var"), map(plain, running), strict=True))
     check_norm(function, x, (C,), {"momentum": momentum, "eps": eps}, **named, weight=weight, bias=bias)
     absent = [name for name, a in named.items() if a is None]

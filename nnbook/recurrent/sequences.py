@@ -154,7 +154,7 @@ def _alive(function, x, lengths):
     """(N, T, 1): True where a sequence has not ended; None where all are of full length."""
     if lengths is None:
         return None
-    lengths = np.asarray(lengths)
+    lengths = np.asarray(lengths) if len(lengths) else np.zeros(0, int)
     check_integers(function, lengths=lengths)
     N, T, _ = x.shape
     if lengths.shape != (N,) or (N and not (lengths.min() >= 1 and lengths.max() <= T)):
