@@ -7,6 +7,7 @@ average pooling and interpolation are such maps, one axis after the other.
 
 import numpy as np
 
+from ..checks import widened as _widened
 from ..tape import primitive, quiet
 
 __all__ = ["take_taps"]
@@ -35,11 +36,6 @@ def take_taps_vjp(dy, y, x, maps, fill, divisor):
     for axis, _, o, i, w in reversed(maps):
         dx = _along(dx, axis, x.shape[axis], i, o, w)
     return dx.astype(x.dtype, copy=False)
-
-
-def _widened(x):
-    """Sums of float16 are added up in float32."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def _along(x, axis, size, o, i, w, fill=0):

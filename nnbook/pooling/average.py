@@ -6,15 +6,13 @@ import functools
 
 import numpy as np
 
-from ..checks import check_floating, check_numbers
+from ..checks import as_integer, check_boolean, check_floating, check_numbers
 from ..convolution.taps import take_taps
 from ..tape import plain
 from ..types import Array, Sizes
 from .windows import (
     _adaptive,
     _adaptive_sizes,
-    _check_boolean,
-    _check_integer,
     _check_spatial,
     _sliding,
     _sliding_settings,
@@ -64,13 +62,13 @@ def _avg_pool(function, n, x, kernel_size, stride, padding, ceil_mode, count_inc
     if x.dtype.kind in "iu" and x.dtype != np.int64:
         raise TypeError(f"{function}: x has dtype {x.dtype}, expected floating point or int64")
     settings = _sliding_settings(function, n, x, kernel_size, stride, padding, 1, ceil_mode)
-    _check_boolean(function, "count_include_pad", count_include_pad)
+    check_boolean(function, count_include_pad=count_include_pad)
     windows = [(s[-1], *_sliding(*s)) for s in settings]
     if divisor_override is None:
         divisor = _counts([_lengths(*s) for s in settings] if count_include_pad else
                           [np.bincount(o, minlength=size) for size, o, _ in windows])
     else:
-        _check_integer(function, "divisor_override", divisor_override)
+        as_integer(function, "divisor_override", divisor_override)
         if divisor_override == 0:
             raise ValueError(f"{function}: divisor_override is 0, expected another integer")
         divisor = divisor_override

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..checks import check_floating
+from ..checks import check_boolean, check_floating
 from ..convolution.taps import _along, take_taps
 from ..tape import plain
 from ..types import Array, Sizes
 from .average import _adaptive_mean
 from .filters import _antialiased, _cubic, _cubic_curve, _linear, _linear_curve, _nearest
-from .windows import _check_boolean
 
 __all__ = ["interpolate"]
 
@@ -114,7 +113,7 @@ def _check_mode(x, mode, align_corners, antialias):
         wanted = f"{AXES[mode] + 2} axes for the mode {mode}" if mode in AXES else "(N, C, W), (N, C, H, W) or 5 axes"
         raise ValueError(f"interpolate: x has shape {x.shape}, expected {wanted}")
     if align_corners is not None:
-        _check_boolean("interpolate", "align_corners", align_corners)
+        check_boolean("interpolate", align_corners=align_corners)
         if mode not in AXES:
             raise ValueError(f"interpolate: align_corners is {align_corners} for the mode {mode}, expected None")
     if antialias and x.dtype == np.float16:

@@ -6,7 +6,7 @@ Places in the padding are no inputs, so they are in no window.
 
 import numpy as np
 
-from ..checks import per_axis
+from ..checks import check_boolean, per_axis
 from ..convolution.windows import output_size
 from .filters import _ranges
 
@@ -43,7 +43,7 @@ def _sliding_settings(function, n, x, kernel_size, stride, padding, dilation, ce
     stride = kernel if unset else per_axis(function, "stride", stride, n, 1)
     pads = per_axis(function, "padding", padding, n)
     dilation = per_axis(function, "dilation", dilation, n, 1)
-    _check_boolean(function, "ceil_mode", ceil_mode)
+    check_boolean(function, ceil_mode=ceil_mode)
     if any(p > k // 2 for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{function}: padding is {padding!r}, expected at most half of kernel_size {kernel_size!r}")
     settings = list(zip(x.shape[-n:], kernel, stride, pads, dilation, strict=True))
@@ -70,13 +70,3 @@ def _check_spatial(function, n, x, first):
     if x.ndim not in (n + 1, n + 2) or 0 in x.shape[first:]:
         axes = "(N, C, H, W) or (C, H, W)" if n == 2 else "(N, C, W) or (C, W)"
         raise ValueError(f"{function}: x has shape {x.shape}, expected {axes} with no empty axis from axis {first} on")
-
-
-def _check_boolean(function, name, value):
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{function}: {name} is {value!r}, expected True or False")
-
-
-def _check_integer(function, name, value):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{function}: {name} is {value!r}, expected an integer")

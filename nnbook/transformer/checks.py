@@ -5,7 +5,7 @@ import numpy as np
 from ..arrays import where
 from ..attention.masks import _check_mask, causal_mask
 from ..attention.multi_head import _mask_per_head
-from ..checks import check_floating, check_shape
+from ..checks import as_integer, check_floating, check_shape
 from ..layers.noise import check_dropout
 from ..tape import plain
 from .blocks import ACTIVATIONS
@@ -89,8 +89,7 @@ def check_sequences(function, **arrays):
 
 
 def check_heads(function, num_heads, D):
-    if not isinstance(num_heads, int | np.integer) or isinstance(num_heads, bool):
-        raise TypeError(f"{function}: num_heads is {num_heads!r}, expected an integer")
+    as_integer(function, "num_heads", num_heads)
     if num_heads < 1 or D < 1 or D % num_heads:
         raise ValueError(f"{function}: num_heads is {num_heads}, expected a divisor of the model's width {D}")
 

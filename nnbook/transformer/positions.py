@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from ..arrays import unbroadcast
-from ..checks import check_floating
+from ..checks import as_integer, check_floating
 from ..tape import primitive, quiet
 from ..types import Array
 
@@ -23,11 +21,7 @@ def _check_base(function, base):
 
 def _check_sizes(function, **sizes):
     for name, size in sizes.items():
-        try:
-            number = operator.index(size)
-        except TypeError:
-            raise TypeError(f"{function}: {name} is {size!r}, expected an integer") from None
-        if number < 0:
+        if as_integer(function, name, size) < 0:
             raise ValueError(f"{function}: {name} is {size}, expected at least 0")
 
 
