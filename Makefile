@@ -15,6 +15,7 @@ BROWSER := $(shell command -v chromium || command -v chromium-browser || command
 # One thread each: two test workers would fight for the cores otherwise.
 export ATEN_CPU_CAPABILITY := default
 export OPENBLAS_CORETYPE := Haswell
+export NPY_DISABLE_CPU_FEATURES := X86_V4 AVX512_ICL AVX512_SPR
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
@@ -57,7 +58,7 @@ lab: $(STAMP)  ## read, run and solve in JupyterLab; your answers live in work/ 
 	@env -u TQDM_DISABLE $(BIN)/jupyter lab
 
 bench: $(STAMP)  ## nnbook and torch side by side, in one process
-	@env -u OPENBLAS_CORETYPE -u ATEN_CPU_CAPABILITY $(BIN)/python benchmarks/against_torch.py
+	@env -u OPENBLAS_CORETYPE -u NPY_DISABLE_CPU_FEATURES -u ATEN_CPU_CAPABILITY $(BIN)/python benchmarks/against_torch.py
 
 figures: $(STAMP)  ## draw the front figure, the equation index and the index of the README anew
 	@$(BIN)/python book/make_figures.py && $(BIN)/python book/make_index.py
