@@ -6,6 +6,7 @@ import operator
 import numpy as np
 
 OPTIONAL = {"bias", "bias_ih", "bias_hh"}  # arguments that may be None
+ARRAY = (np.ndarray, np.generic)
 
 
 def check_floating(function, **arrays):
@@ -38,15 +39,18 @@ def as_floating(function, x):
 
 
 def _check_kinds(function, kinds, expected, arrays):
-    dtypes = {}
     for name, a in arrays.items():
         if a is None and name in OPTIONAL:
             continue
-        if not isinstance(a, np.ndarray | np.generic):
+        if not isinstance(a, ARRAY):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray")
         if a.dtype.kind not in kinds:
             raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected {expected}")
-        dtypes[name] = a.dtype.newbyteorder("=")
+    if len(arrays) > 1:
+        _check_one_dtype(function, {name: a.dtype.newbyteorder("=") for name, a in arrays.items() if a is not None})
+
+
+def _check_one_dtype(function, dtypes):
     if len(set(dtypes.values())) > 1 and not any(d.kind == "c" for d in dtypes.values()):
         given = ", ".join(f"{name} {d}" for name, d in dtypes.items())
         raise TypeError(f"{function}: the dtypes differ: {given} (expected one for all)")
@@ -55,7 +59,7 @@ def _check_kinds(function, kinds, expected, arrays):
 def check_integers(function, **arrays):
     """Raise TypeError unless every array is an ndarray of integers."""
     for name, a in arrays.items():
-        if not isinstance(a, np.ndarray | np.generic):
+        if not isinstance(a, ARRAY):
             raise TypeError(f"{function}: {name} is a {type(a).__name__}, expected an ndarray of integers")
         if a.dtype.kind not in "iu":
             raise TypeError(f"{function}: {name} has dtype {a.dtype}, expected integers")

@@ -18,6 +18,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from .checks import ARRAY
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result", covariant=True)
 # Overflow, inf and nan are results here, as in torch, and no reason to warn: a decorator, or a context.
@@ -81,6 +83,9 @@ class Tensor:
         return f"Tensor({self.value!r})"
 
 
+_MAY_BE_TRACKED = (Tensor, list, tuple)
+
+
 def _find_tensors(args):
     """(tensor, i, j) for each Tensor: args[i] itself (j None) or args[i][j] in a list or tuple."""
     found = []
@@ -123,22 +128,31 @@ def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
     """
     quietly: Callable[..., Any] = quiet(f)
     signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
+    defaults = tuple(p.default for p in signature.parameters.values())
+    required = defaults.count(inspect.Parameter.empty)
 
     @functools.wraps(f)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        parents = _find_tensors(args)
-        if not parents and (not kwargs or not _find_tensors(kwargs.values())):
+        for a in args:  # a loop, not a call: on bare arrays the tape costs a fraction of a microsecond
+            if isinstance(a, _MAY_BE_TRACKED):
+                break
+        else:
+            if not kwargs:
+                return f(*args)
+        if not _find_tensors(args) and not _find_tensors(kwargs.values()):
             return f(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        args = tuple(bound.arguments.values())
+        if kwargs or not required <= len(args) <= len(defaults):
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = tuple(bound.arguments.values())
+        args += defaults[len(args):]
         parents, args = _find_tensors(args), tuple(map(plain, args))
         y = quietly(*args)
         if recorded.vjp is None:
             raise TypeError(f"{recorded.__name__} has no gradient (no rule was given with @{recorded.__name__}.defvjp)")
         node = Node(recorded.vjp, args, y, parents)
         if isinstance(y, tuple):
-            return tuple(Tensor(part, node, k) if isinstance(part, np.ndarray | np.generic) else part
+            return tuple(Tensor(part, node, k) if isinstance(part, ARRAY) else part
                          for k, part in enumerate(y))
         return Tensor(np.asarray(y), node)
 
