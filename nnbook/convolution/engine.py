@@ -34,6 +34,10 @@ def _convolve(x, weight, stride, padding, dilation, groups, outputs=None):
 def _convolve_dx(dy, weight, spatial, stride, padding, dilation, groups):
     """dx = scatter(weight_g^T @ dy_g): an input collects from all that used it."""
     (N, O), (_, Cg, *kernel) = dy.shape[:2], weight.shape
+    around = _around(dy, weight, spatial, padding, dilation)
+    few = 0 < O <= 2 * groups * Cg and min(spatial) > 0  # copying dy's columns costs less than adding x's
+    if few and max(stride) == 1 and min(map(min, around)) >= 0:
+        return _convolve(dy, _flipped(weight, groups), stride, around, dilation, groups)
     outputs, K = dy.shape[2:], Cg * math.prod(kernel)
     L = math.prod(outputs)
     wt = np.swapaxes(weight.reshape(groups, O // groups, K), 1, 2)
@@ -43,6 +47,23 @@ def _convolve_dx(dy, weight, spatial, stride, padding, dilation, groups):
         columns = columns.reshape(len(dy[n]), groups * Cg, *kernel, *outputs)
         dx[n] = _scatter(columns, spatial, stride, dilation, padding)
     return dx
+
+
+def _flipped(weight, groups):
+    """With stride 1, dx is a convolution of dy: the kernel is flipped, its channels exchanged."""
+    (O, Cg, *kernel) = weight.shape
+    w = np.swapaxes(weight.reshape(groups, O // groups, Cg, *kernel), 1, 2)
+    w = np.flip(w, tuple(range(3, w.ndim)))
+    return np.ascontiguousarray(w).reshape(groups * Cg, O // groups, *kernel)
+
+
+def _around(dy, weight, spatial, padding, dilation):
+    """The padding of dy with which that convolution has the size of x, as pairs."""
+    pads = []
+    for size, L, K, d, (before, _) in zip(spatial, dy.shape[2:], weight.shape[2:], dilation, padding, strict=True):
+        reach = d * (K - 1)
+        pads.append((reach - before, size - L + before))
+    return pads
 
 
 def _convolve_dweight(dy, x, weight, stride, padding, dilation, groups):
