@@ -30,13 +30,16 @@ def softmax(x: Array, axis: int = -1) -> Array:
     if x.ndim == 0:
         return softmax(x[None], 0)[0]
     e = np.exp(widened(_shifted(x, axis)))
-    return (e / np.sum(e, axis=axis, keepdims=True)).astype(x.dtype, copy=False)
+    e /= np.sum(e, axis=axis, keepdims=True)
+    return e.astype(x.dtype, copy=False)
 
 @softmax.defvjp
 def softmax_vjp(dy, y, x, axis):
     """dx = y * (dy - <y, dy>): the Jacobian diag(y) - y y^T is never formed."""
     axis = axis if np.ndim(x) else None
-    return y * (dy - np.sum(y * dy, axis=axis, keepdims=True))
+    dx = dy - np.sum(y * dy, axis=axis, keepdims=True)
+    dx *= y
+    return dx
 
 
 def softmin(x: Array, axis: int = -1) -> Array:
@@ -69,15 +72,18 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     axis = check_axis("log_softmax", axis, x.ndim)
     if x.ndim == 0:
         return log_softmax(x[None], 0)[0]
-    s = widened(_shifted(x, axis))
-    y = s - np.log(np.sum(np.exp(s), axis=axis, keepdims=True))
+    y = widened(_shifted(x, axis))
+    y -= np.log(np.sum(np.exp(y), axis=axis, keepdims=True))
     return y.astype(x.dtype, copy=False)
 
 @log_softmax.defvjp
 def log_softmax_vjp(dy, y, x, axis):
     """dx = dy - softmax(x) * sum_j dy_j."""
     axis = axis if np.ndim(x) else None
-    return dy - np.exp(y) * np.sum(dy, axis=axis, keepdims=True)
+    dx = np.exp(y)
+    dx *= -np.sum(dy, axis=axis, keepdims=True)
+    dx += dy
+    return dx
 
 
 @primitive
