@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CHAPTERS := $(wildcard chapters/*.ipynb)
 EXERCISES := $(wildcard exercises/*.ipynb)
-NB ?= $(CHAPTERS) $(EXERCISES)
+TOOLS := $(wildcard book/*.ipynb)
+NB ?= $(CHAPTERS) $(TOOLS) $(EXERCISES)
+SOURCE ?= exercises/convolution.ipynb
+SUBMISSIONS ?= tests/submissions
+OUT ?= work/graded
 NORMALISE := --keep-output --keep-count --keep-id --extra-keys "metadata.language_info cell.metadata.execution"
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
@@ -38,7 +42,7 @@ book: $(STAMP)  ## build the book: book/_build/html/index.html
 
 test: book  ## everything: package, notebooks, exercises, built pages
 	@echo "== testing the package, the notebooks and the built pages"
-	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg tests $(CHAPTERS) $(EXERCISES)
+	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg tests $(CHAPTERS) $(TOOLS) $(EXERCISES)
 ifeq ($(BROWSER),)
 	@echo; echo "!! THE PAGE TESTS DID NOT RUN: no Chromium on this machine."
 	@echo "!! Install your system's package chromium and run make test again."
@@ -53,9 +57,11 @@ exercises: $(STAMP)  ## make the starters anew from the sources, and hold every 
 	@$(BIN)/python -m nnbook.grading check-source $(EXERCISES)
 
 lab: $(STAMP)  ## read, run and solve in JupyterLab; your answers live in work/ and are never overwritten
-	@$(BIN)/pip install --quiet jupyterlab==4.6.6 -c requirements.txt
 	@mkdir -p work && cp -n exercises/starters/*.ipynb work/
 	@env -u TQDM_DISABLE $(BIN)/jupyter lab
+
+grade: $(STAMP)  ## grade the sample class, or yours: make grade SOURCE=exercises/X.ipynb SUBMISSIONS=folder OUT=folder
+	@env -u TQDM_DISABLE $(BIN)/nnbook grade $(SOURCE) $(SUBMISSIONS) -o $(OUT) $(ARGS)
 
 bench: $(STAMP)  ## nnbook and torch side by side, in one process
 	@env -u OPENBLAS_CORETYPE -u NPY_DISABLE_CPU_FEATURES -u ATEN_CPU_CAPABILITY $(BIN)/python benchmarks/against_torch.py

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+TOOLS = sorted((ROOT / "book").glob("*.ipynb"))  # pages that run, but are no chapters
 SOURCES = sorted((ROOT / "exercises").glob("*.ipynb"))
 STARTERS = sorted((ROOT / "exercises" / "starters").glob("*.ipynb"))
 SECTIONS = ["Why", "Notation and shapes", "Forward", "Backward", "Checks", "At work", "Real mistakes", "Cost",
@@ -41,12 +42,12 @@ def test_the_book_holds_every_chapter_and_every_exercise_set():
     assert {"05_convolution", "08_recurrence", "11_attention"} <= {p.stem for p in CHAPTERS}
 
 
-@pytest.mark.parametrize("path", CHAPTERS + SOURCES, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS + SOURCES, ids=by_stem)
 def test_every_cell_ran_once_from_top_to_bottom(path):
     assert [c.execution_count for c in code(read(path))] == list(range(1, len(code(read(path))) + 1)), "make run"
 
 
-@pytest.mark.parametrize("path", CHAPTERS + SOURCES + STARTERS, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS + SOURCES + STARTERS, ids=by_stem)
 def test_the_file_is_clean(path):
     """The normaliser has nothing to do: no execution times, no machine's details; a python3 kernel; stable ids."""
     text = path.read_text(encoding="utf-8")
@@ -61,7 +62,7 @@ def test_the_file_is_clean(path):
     nbformat.validate(nb)
 
 
-@pytest.mark.parametrize("path", CHAPTERS + SOURCES, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS + SOURCES, ids=by_stem)
 def test_the_normaliser_changes_nothing(path, tmp_path):
     flags = re.search(r"^NORMALISE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     copy = tmp_path / path.name
@@ -82,7 +83,7 @@ def test_the_normaliser_removes_times_and_keeps_outputs(tmp_path):
     assert json.loads(copy.read_text()) == json.loads(CHAPTERS[0].read_text())
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS, ids=by_stem)
 def test_figures_are_svg_with_a_caption_and_alt_text(path):
     for i, cell in enumerate(code(read(path)), 1):
         kinds = {kind for out in cell.outputs for kind in out.get("data", {}) if kind.startswith("image/")}
@@ -96,7 +97,7 @@ def test_figures_are_svg_with_a_caption_and_alt_text(path):
         assert not cell.source.rstrip().endswith(";"), f"cell {i}: nbval does not heed a trailing ;"
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS, ids=by_stem)
 def test_what_is_not_compared_says_why_and_asserts_something(path):
     ignored = [c for c in code(read(path)) if "nbval-ignore-output" in c.metadata.get("tags", [])]
     assert len(ignored) <= 2
@@ -116,7 +117,7 @@ def test_the_ten_parts_of_the_arc(path):
     assert re.search(r"Reading takes about \d+ minutes", text)
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=by_stem)
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS, ids=by_stem)
 def test_cells_are_short(path):
     for i, cell in enumerate(code(read(path)), 1):
         lines = cell.source.splitlines()
@@ -136,7 +137,7 @@ def test_references_inside_the_chapter_exist(path):
 
 
 def test_all_references_are_cited():
-    text = "".join(p.read_text() for p in [*CHAPTERS, *(ROOT / "book").glob("*.md")])
+    text = "".join(p.read_text() for p in [*CHAPTERS, *TOOLS, *(ROOT / "book").glob("*.md")])
     keys = re.findall(r"@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text())
     assert len(set(keys)) == len(keys)
     assert all(key in text for key in keys)
@@ -201,5 +202,5 @@ def test_make_test_verifies_every_notebook_strictly():
     make = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True).stdout
     command = next(line for line in make.splitlines() if "--nbval" in line)
     assert "--nbval-lax" not in command
-    for path in CHAPTERS + SOURCES:
+    for path in CHAPTERS + TOOLS + SOURCES:
         assert str(path.relative_to(ROOT)) in command
