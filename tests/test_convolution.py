@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oracles import against_complex_step, against_torch, assert_close
 
 import nnbook
+from nnbook import convolution
 
 SEEDS = st.integers(0, 2**32 - 1)
 warnings.filterwarnings("ignore", message="Using padding='same'")
@@ -450,3 +451,18 @@ def test_wrong_input_is_rejected_here_as_in_torch(name, args, kwargs, message):
     tensors = [torch.tensor(a) if isinstance(a, np.ndarray) else a for a in args]
     with pytest.raises((RuntimeError, TypeError, ValueError, IndexError)):
         getattr(F, name)(*tensors, **kwargs)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@given(data=st.data(), seed=SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_both_forms_of_dx_are_equal(n, data, seed):
+    """Adding columns up, and at stride 1 convolving dy with the flipped kernel."""
+    spatial, kernel, _, dilation, padding, groups, per_group, O, _ = data.draw(geometry(n))
+    rng, ones = np.random.default_rng(seed), (1,) * n
+    pads = tuple((p, p) for p in padding)
+    outputs = [size + 2 * p - d * (k - 1) for size, k, d, p in zip(spatial, kernel, dilation, padding, strict=True)]
+    weight, dy = randn(rng, O, per_group, *kernel), randn(rng, 2, O, *outputs)
+    setting = (spatial, ones, pads, dilation, groups)
+    got = convolution._convolve_dx(dy, weight, *setting)
+    assert_close(got, convolution._scattered_dx(dy, weight, *setting), 1e-12)

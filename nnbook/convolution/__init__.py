@@ -10,7 +10,15 @@ from .columns import *
 from .columns import __all__ as _columns
 from .conv import *
 from .conv import __all__ as _conv
-from .engine import _convolve, _convolve_dweight, _convolve_dx, convolve, convolve_transpose
+from .engine import (
+    _convolve,
+    _convolve_dweight,
+    _convolve_dx,
+    _flipped,
+    _scattered_dx,
+    convolve,
+    convolve_transpose,
+)
 from .padding import *
 from .padding import __all__ as _padding
 from .transposed import *

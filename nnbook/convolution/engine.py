@@ -32,12 +32,20 @@ def _convolve(x, weight, stride, padding, dilation, groups, outputs=None):
 
 
 def _convolve_dx(dy, weight, spatial, stride, padding, dilation, groups):
+    """dx by whichever of its two forms copies less."""
+    O, C = len(weight), groups * weight.shape[1]
+    around = _around(dy, weight, spatial, padding, dilation)
+    fits = max(stride) == 1 and min(map(min, around)) >= 0
+    if fits and 0 < O <= 2 * C and min(spatial) > 0:
+        w = _flipped(weight, groups)
+        return _convolve(dy, w, stride, around, dilation, groups)
+    settings = spatial, stride, padding, dilation, groups
+    return _scattered_dx(dy, weight, *settings)
+
+
+def _scattered_dx(dy, weight, spatial, stride, padding, dilation, groups):
     """dx = scatter(weight_g^T @ dy_g): an input collects from all that used it."""
     (N, O), (_, Cg, *kernel) = dy.shape[:2], weight.shape
-    around = _around(dy, weight, spatial, padding, dilation)
-    few = 0 < O <= 2 * groups * Cg and min(spatial) > 0  # copying dy's columns costs less than adding x's
-    if few and max(stride) == 1 and min(map(min, around)) >= 0:
-        return _convolve(dy, _flipped(weight, groups), stride, around, dilation, groups)
     outputs, K = dy.shape[2:], Cg * math.prod(kernel)
     L = math.prod(outputs)
     wt = np.swapaxes(weight.reshape(groups, O // groups, K), 1, 2)
@@ -50,7 +58,7 @@ def _convolve_dx(dy, weight, spatial, stride, padding, dilation, groups):
 
 
 def _flipped(weight, groups):
-    """With stride 1, dx is a convolution of dy: the kernel is flipped, its channels exchanged."""
+    """With stride 1 dx is a convolution of dy: taps reversed, channels exchanged."""
     (O, Cg, *kernel) = weight.shape
     w = np.swapaxes(weight.reshape(groups, O // groups, Cg, *kernel), 1, 2)
     w = np.flip(w, tuple(range(3, w.ndim)))
