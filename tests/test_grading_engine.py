@@ -359,3 +359,9 @@ def test_for_ones_own_work_limits_alone_will_do(exercise, monkeypatch):
 def test_a_package_that_is_not_there_is_named():
     with pytest.raises(RuntimeError, match="'no_such_package'"), jail.Keeper(packages=["no_such_package"], unsafe=True):
         pass
+
+
+def test_the_rows_of_the_books_own_sets_are_in_words():
+    exercise = notebooks.Exercise.read(ROOT / "exercises" / "convolution.ipynb")
+    labels = [s.label for s in asserts.test_cell(exercise.questions[1].visible, "conv1d-test").visible if s.label]
+    assert labels == ["none of the known mistakes", "the shape", "the numbers"]
