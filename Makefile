@@ -25,6 +25,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 export TQDM_DISABLE := 1
+export KERAS_HOME := $(CURDIR)/$(VENV)/keras
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

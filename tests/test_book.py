@@ -41,7 +41,7 @@ ONE_OF_EACH_KIND = """() => {
     if (seen.has(kind)) node.remove(); else seen.add(kind);
   }
 }"""
-AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+AXE = """async () => (await axe.run(document, {resultTypes: ['violations'], preload: false})).violations
       .map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 150)).join(' | '))"""
 WIDE = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 

@@ -97,6 +97,15 @@ def test_figures_are_svg_with_a_caption_and_alt_text(path):
         assert not cell.source.rstrip().endswith(";"), f"cell {i}: nbval does not heed a trailing ;"
 
 
+@pytest.mark.parametrize("path", CHAPTERS + TOOLS + STARTERS, ids=by_stem)
+def test_every_column_of_a_table_has_a_head(path):
+    """A reader who hears the page is told the head with each entry."""
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    texts += [out.get("data", {}).get("text/markdown", "") for cell in code(read(path)) for out in cell.outputs]
+    heads = [head for text in texts for head in re.findall(r"^\|(.*)\|\n\| *-{3}", text, re.MULTILINE)]
+    assert not [head for head in heads if "" in map(str.strip, head.split("|"))]
+
+
 @pytest.mark.parametrize("path", CHAPTERS + TOOLS, ids=by_stem)
 def test_what_is_not_compared_says_why_and_asserts_something(path):
     ignored = [c for c in code(read(path)) if "nbval-ignore-output" in c.metadata.get("tags", [])]

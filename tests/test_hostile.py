@@ -1,5 +1,6 @@
 """Hostile submissions: each is contained, all else is graded as if alone, and nothing is left."""
 
+import ast
 import glob
 import json
 import os
@@ -252,8 +253,9 @@ found = any(secret in t.replace(repr(secret), "") for t in texts if t != secret)
 """
     report = grade(exercise, keeper, toy.submission(before=[hunt], total="def total(x):\n    return float(found)"))
     assert report.marks[1].status == "failed" and report.notes == []
-    assert look(keeper, "import os; print(sorted(os.environ))") == (
-        "['HOME', 'LANG', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'PWD', 'PYTHONHASHSEED']\n")
+    allowed = {"HOME", "LANG", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PWD", "PYTHONHASHSEED",
+               "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE"}  # the last two where the grader has them
+    assert set(ast.literal_eval(look(keeper, "import os; print(sorted(os.environ))"))) <= allowed
 
 
 RECORD = "seen = []\ndef double(x):\n    seen.append(x.copy())\n    return 2 * x"

@@ -378,6 +378,7 @@ def loss_fn(p, x):
     seen.append(1)
     return nnbook.sum(p["w"] * x)
 seen = []
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a run in the background does not have
 params, history = fit(loss_fn, {"w": np.ones(1)}, (np.ones((4, 1)),), batch_size=1, epochs=10)
 print(history["ended"], len(history["loss"]) < 10)
 """
