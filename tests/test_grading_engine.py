@@ -8,6 +8,7 @@ import re
 import time
 
 import numpy as np
+import psutil
 import pytest
 from hostile import toy
 
@@ -365,3 +366,28 @@ def test_the_rows_of_the_books_own_sets_are_in_words():
     exercise = notebooks.Exercise.read(ROOT / "exercises" / "convolution.ipynb")
     labels = [s.label for s in asserts.test_cell(exercise.questions[1].visible, "conv1d-test").visible if s.label]
     assert labels == ["none of the known mistakes", "the shape", "the numbers"]
+
+
+@pytest.mark.parametrize("line", ["### BEGIN HIDDEN TESTS", "# BEGIN HIDDEN TESTS", "  ## --- BEGIN HIDDEN TESTS ---"])
+@pytest.mark.parametrize("end", ["### END HIDDEN TESTS\n", "# END HIDDEN TESTS", ""])
+def test_hidden_parts_are_what_nbgrader_takes_for_them(line, end):
+    """A looser line than the book's own hides as well, and what is not closed is hidden to the end."""
+    code = f"assert True, 'seen'\n{line.strip()}\nassert True, 'secret'\n{end}"
+    assert notebooks.HIDDEN.sub("", code) == "assert True, 'seen'\n"
+    cell = asserts.TestCell(code, "t")
+    assert len(cell.visible) == len(cell.hidden) == 1
+
+
+def test_a_keeper_that_is_closed_at_once_leaves_nothing():
+    """bwrap's second process is no child of its own yet, soon after the start."""
+    def running():
+        return {p.pid for p in psutil.process_iter(["name", "ppid"]) if p.info["name"] == "bwrap" and
+                p.info["ppid"] == 1 and p.status() != psutil.STATUS_ZOMBIE}
+
+    before = running()
+    for i in range(60):
+        keeper = jail.Keeper(lenient=True)
+        time.sleep(i * 2e-4)
+        keeper.close()
+    time.sleep(0.5)
+    assert running() <= before

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from nnbook.grading.proxies import KNOWN, AnswerError
 from nnbook.grading.results import Check
 
-BEGIN, END = re.compile(r"### BEGIN HIDDEN TESTS"), re.compile(r"### END HIDDEN TESTS")
+BEGIN, END = re.compile("BEGIN HIDDEN TESTS"), re.compile("END HIDDEN TESTS")  # as in nbgrader
 COMMON = {*KNOWN, "SystemExit", "KeyboardInterrupt", "StopIteration"}
 IN_WORDS = {  # what a row is called, where the book's own sets use these lines
     "not same(answer, known_mistake)": "none of the known mistakes",

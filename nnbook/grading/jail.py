@@ -6,6 +6,7 @@ killed when it ends, when a deadline passes or when the grader goes away: nothin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -104,7 +105,8 @@ class Keeper:
         if self._process is None:
             return
         self._control.close()
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # with bwrap's second process, which may be no child yet
         self._process.wait()
         self._errors.seek(0)
         self._said = self._errors.read().decode(errors="replace").strip()
