@@ -48,6 +48,10 @@ ifeq ($(BROWSER),)
 	@echo; echo "!! THE PAGE TESTS DID NOT RUN: no Chromium on this machine."
 	@echo "!! Install your system's package chromium and run make test again."
 endif
+ifeq ($(shell command -v bwrap),)
+	@echo; echo "!! THE TESTS OF THE JAIL DID NOT RUN: no bubblewrap on this machine."
+	@echo "!! Install your system's package bubblewrap (Linux) and run make test again."
+endif
 
 run: $(STAMP)  ## run notebooks and store their outputs: make run NB=chapters/05_convolution.ipynb
 	@for nb in $(NB); do echo "== running $$nb"; $(BIN)/jupyter execute --inplace $$nb || exit 1; done

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import pickle
 import re
@@ -391,3 +392,7 @@ def test_a_keeper_that_is_closed_at_once_leaves_nothing():
         keeper.close()
     time.sleep(0.5)
     assert running() <= before
+
+
+def test_a_jail_is_there_in_ci():
+    assert not jail.available() or not os.environ.get("CI"), "the jail's tests need bubblewrap: .ci/run installs it"
