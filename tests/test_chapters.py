@@ -94,7 +94,7 @@ def test_figures_are_svg_with_a_caption_and_alt_text(path):
             assert len(alt) > 40, f"cell {i}: the alt text must say what the figure shows"
             assert len(caption) > 40, f"cell {i}: the caption must say what to see"
             assert alt != caption
-            assert sum("data" in out for out in cell.outputs) == 1, f"cell {i}: each output would be a figure of that name"
+            assert sum("data" in out for out in cell.outputs) == 1, f"cell {i}: each output would be that figure"
         assert not cell.source.rstrip().endswith(";"), f"cell {i}: nbval does not heed a trailing ;"
 
 
