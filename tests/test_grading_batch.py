@@ -373,3 +373,13 @@ def test_no_scheduler_is_said(source, tmp_path, monkeypatch):
     monkeypatch.setattr("nnbook.grading.batch.ANSWERS_WITHIN", 1)
     with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         grade(source, folder, tmp_path / "out", dask="tcp://127.0.0.1:1")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins no process to a core")
+@pytest.mark.parametrize("name", ["LokyProcess-1", "LokyProcess-2", "LokyProcess-31", "MainProcess", "other-x"])
+def test_a_worker_stays_on_one_core_of_those_it_may_use(name):
+    code = ("import multiprocessing, os; from nnbook.grading import graders; before = os.sched_getaffinity(0); "
+            f"multiprocessing.current_process().name = {name!r}; graders._stay_on_one_core(); "
+            "now = os.sched_getaffinity(0); print(now <= before, len(now), len(before))")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert out == ["True", "1" if name.startswith("Loky") else out[2], out[2]]

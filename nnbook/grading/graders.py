@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import multiprocessing
 import os
 import threading
 import time
@@ -27,6 +28,7 @@ def grade_one(exercise, student, data, options):
         raise RuntimeError(jail.available())
     if options["coordinator"] not in (0, os.getpid()):
         _end_with_parent()
+        _stay_on_one_core()
     try:
         return digest(data), _graded(exercise, student, data, options).as_dict()
     except Exception as e:
@@ -73,6 +75,15 @@ def close():
 def _failed(exercise, student, reason):
     marks = [Mark(question.grade_id, 0, question.points, "error", reason) for question in exercise.questions]
     return Report(exercise.name, student, "error", reason, marks)
+
+
+def _stay_on_one_core():
+    """A worker and its jail take turns, never both at once: on one core the turn passes without waking another."""
+    number = multiprocessing.current_process().name.rpartition("-")[2]  # of LokyProcess-1, LokyProcess-2, ...
+    if hasattr(os, "sched_setaffinity") and number.isdigit():
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) > 1:
+            os.sched_setaffinity(0, {cores[int(number) % len(cores)]})
 
 
 def _end_with_parent():
