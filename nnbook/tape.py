@@ -126,7 +126,6 @@ def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
     (a list of what the backward pass needs) is handed on as it is. The rule stays reachable
     as `f.vjp`.
     """
-    loud: Callable[..., Any] = f
     quietly: Callable[..., Any] = quiet(f)
     signature = inspect.signature(f)  # f has no *args: each argument has one place in the rule
     defaults = tuple(p.default for p in signature.parameters.values())
@@ -139,7 +138,7 @@ def primitive(f: Callable[Arguments, Result]) -> Primitive[Arguments, Result]:
                 break
         else:
             if not kwargs:
-                return loud(*args)
+                return f(*args, **kwargs)
         if not _find_tensors(args) and not _find_tensors(kwargs.values()):
             return f(*args, **kwargs)
         if kwargs or not required <= len(args) <= len(defaults):

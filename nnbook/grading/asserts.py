@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 from dataclasses import dataclass, field
 
+from nnbook.grading.notebooks import HIDDEN
 from nnbook.grading.proxies import KNOWN, AnswerError
 from nnbook.grading.results import Check
 
-BEGIN, END = re.compile("BEGIN HIDDEN TESTS"), re.compile("END HIDDEN TESTS")  # as in nbgrader
 COMMON = {*KNOWN, "SystemExit", "KeyboardInterrupt", "StopIteration"}
 IN_WORDS = {  # what a row is called, where the book's own sets use these lines
     "not same(answer, known_mistake)": "none of the known mistakes",
@@ -112,16 +111,9 @@ class TestCell:
 
 
 def _hidden_ranges(code):
-    """First and last line of each hidden part; one that is not closed lasts to the end."""
-    ranges, start = [], None
-    lines = code.splitlines()
-    for number, line in enumerate(lines, 1):
-        if start is None and BEGIN.search(line):
-            start = number
-        elif start is not None and END.search(line):
-            ranges.append((start, number))
-            start = None
-    return ranges + ([(start, len(lines))] if start is not None else [])
+    """First and last line of each hidden part."""
+    return [(code.count("\n", 0, part.start()) + 1, code.count("\n", 0, part.end() - 1) + 1)
+            for part in HIDDEN.finditer(code)]
 
 
 def _label(node):

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 MOST_BYTES = 16 * 2**20
 MOST_CELLS = 1000
-HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*(?:\n|$)|\Z)",
+HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*(?:\n.*?(?:END HIDDEN TESTS[^\n]*(?:\n|$)|\Z)|\Z)",
                     re.DOTALL | re.MULTILINE)
 
 
