@@ -37,7 +37,7 @@ help:  ## this list
 
 book: $(STAMP)  ## build the book: book/_build/html/index.html
 	@echo "== building the book (strict: any warning is an error)"
-	@rm -rf book/_build
+	@rm -rf book/_build/html book/_build/.doctrees
 	@$(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml --path-output book -n -W --keep-going
 	@echo; echo "The book: file://$(CURDIR)/book/_build/html/index.html"
 
